@@ -1,1 +1,39 @@
-//! Under construction.
+//! The authorization server and token broker.
+//!
+//! Modules stand in one order; each may use only those before it (`tests/tidy.rs` checks):
+//!
+//! | Module | Owns |
+//! | --- | --- |
+//! | [`domain`] | what the words mean: clients, resources, authorizations, grants; no I/O |
+//! | [`ambient`] | time and randomness, injected |
+//! | [`crypto`] | hashes, sealing, constant-time comparison |
+//! | [`storage`] | all SQL |
+//! | [`audit`] | writes audit rows in batches, acknowledged |
+//! | [`live`] | what each replica must know within a second: ended grants, exchanging clients |
+//! | [`keys`] | signing keys: sign, publish, rotate |
+//! | [`upstream`] | the identity provider we proxy login to; here we are the client |
+//! | [`exchange`] | what a caller's token may become |
+//! | [`authorize`], [`token`], [`register`], [`metadata`], [`admin`] | one protocol step each |
+//! | [`http`] | axum: routes, extraction, pages, error bodies |
+//! | [`tasks`] | periodic work |
+//! | [`config`], [`app`], [`cli`] | configuration, composition root, commands |
+
+pub mod admin;
+pub mod ambient;
+pub mod app;
+pub mod audit;
+pub mod authorize;
+pub mod cli;
+pub mod config;
+pub mod crypto;
+pub mod domain;
+pub mod exchange;
+pub mod http;
+pub mod keys;
+pub mod live;
+pub mod metadata;
+pub mod register;
+pub mod storage;
+pub mod tasks;
+pub mod token;
+pub mod upstream;

@@ -1,0 +1,88 @@
+//! Secret handles: codes, tokens, cookies. The outside holds the handle, we hold its SHA-256.
+
+use aws_lc_rs::{digest, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use subtle::ConstantTimeEq as _;
+use zeroize::Zeroizing;
+
+use crate::ambient::Ambient;
+use crate::domain::{HandleHash, Subject};
+
+/// A 256-bit secret in base64url, wiped from memory when dropped. Has no `Debug` on purpose.
+pub struct Handle(Zeroizing<String>);
+
+impl Handle {
+    /// A new random handle.
+    #[must_use]
+    pub fn generate(ambient: &Ambient) -> Self {
+        let bytes = Zeroizing::new(ambient.random::<32>());
+        Self::from_bytes(&bytes)
+    }
+
+    /// The successor that `token` and a stored `salt` yield (refresh rotation, see
+    /// [`crate::domain::Rotation`]).
+    #[must_use]
+    pub fn successor(token: &str, salt: &[u8; 32]) -> Self {
+        let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, token.as_bytes()), salt);
+        Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(tag.as_ref())))
+    }
+
+    fn from_bytes(bytes: &[u8; 32]) -> Self {
+        Self(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// The handle, to hand out.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored.
+    #[must_use]
+    pub fn hash(&self) -> HandleHash {
+        hash(&self.0)
+    }
+}
+
+/// SHA-256 of a handle that somebody presented.
+#[must_use]
+pub fn hash(handle: &str) -> HandleHash {
+    let mut bytes = [0; 32];
+    bytes.copy_from_slice(digest::digest(&digest::SHA256, handle.as_bytes()).as_ref());
+    HandleHash::from_bytes(bytes)
+}
+
+/// A value that only the holder of `secret` can know, for one `purpose`: base64url of
+/// HMAC-SHA-256. The upstream `state`, nonce and PKCE verifier are made so from the flow cookie,
+/// hence never stored.
+#[must_use]
+pub fn derive(secret: &str, purpose: &str, context: &str) -> String {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    let mut message = hmac::Context::with_key(&key);
+    message.update(purpose.as_bytes());
+    message.update(&[0]);
+    message.update(context.as_bytes());
+    URL_SAFE_NO_PAD.encode(message.sign().as_ref())
+}
+
+/// Whether two secrets are equal, in time that does not depend on where they differ.
+#[must_use]
+pub fn same(left: &[u8], right: &[u8]) -> bool {
+    left.ct_eq(right).into()
+}
+
+/// Our stable name for an upstream user: base64url of SHA-256 over issuer and subject. A lost
+/// database does not rename anybody, and the upstream's name for him does not leak to clients.
+///
+/// # Panics
+/// Never: base64url text is a valid [`Subject`].
+#[must_use]
+#[expect(clippy::expect_used, reason = "43 base64url characters always parse")]
+pub fn subject_for(upstream_issuer: &str, upstream_subject: &str) -> Subject {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(upstream_issuer.as_bytes());
+    context.update(&[0]);
+    context.update(upstream_subject.as_bytes());
+    Subject::parse(URL_SAFE_NO_PAD.encode(context.finish().as_ref())).expect("base64url parses")
+}

@@ -1,0 +1,200 @@
+//! What happened, in words that stay the same: the audit trail.
+
+use broker_client::oauth::ErrorCode;
+use serde_json::{Map, Value};
+
+use super::{ClientId, DownstreamName, GrantId, ResourceUri, Subject, Timestamp};
+
+/// One row of the audit trail.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AuditEvent {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    pub kind: AuditKind,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Who did it.
+    pub actor: Actor,
+    /// Whose account it concerns.
+    pub sub: Option<Subject>,
+    /// Which client.
+    pub client_id: Option<ClientId>,
+    /// For which protected resource.
+    pub resource: Option<ResourceUri>,
+    /// For which downstream.
+    pub downstream: Option<DownstreamName>,
+    /// Which MCP tool, as the gateway said.
+    pub tool: Option<String>,
+    /// Which scope was given or asked.
+    pub scope: Option<String>,
+    /// In which session.
+    pub grant: Option<GrantId>,
+    /// The request's id, also in the log line and the error page.
+    pub request_id: Option<String>,
+    /// W3C trace id of the call, to follow it across programs.
+    pub trace_id: Option<String>,
+    /// The peer's address.
+    pub address: Option<String>,
+    /// What else is worth knowing; never a secret.
+    pub details: Map<String, Value>,
+}
+
+/// Where a request came from: what every audit row of it carries.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestInfo {
+    /// Our id for the request, also in the log line and on the error page.
+    pub request_id: Option<String>,
+    /// Trace id of the caller's `traceparent` (W3C Trace Context).
+    pub trace_id: Option<String>,
+    /// The peer's address.
+    pub address: Option<String>,
+}
+
+/// Who did something.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Actor {
+    /// A client, authenticated or claiming to be.
+    Client(String),
+    /// The user himself, in a browser.
+    User(String),
+    /// An administrator, by token name.
+    Administrator(String),
+    /// The broker itself (rotation, purge, configuration).
+    Broker,
+    /// Somebody not yet known.
+    Anonymous,
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Ok,
+    /// Refused, with the code the caller saw.
+    Refused(ErrorCode),
+}
+
+macro_rules! kinds {
+    ($($(#[$doc:meta])* $variant:ident => $word:literal),+ $(,)?) => {
+        /// What happened.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum AuditKind { $($(#[$doc])* $variant),+ }
+
+        impl AuditKind {
+            /// All kinds, in the order of this list.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The name in the database and the admin API.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// Reads the name.
+            #[must_use]
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|kind| kind.as_str() == word)
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A client registered itself (RFC 7591), or was refused.
+    ClientRegistered => "client.registered",
+    /// The configuration created or changed a client.
+    ClientSeeded => "client.seeded",
+    /// An authorization request passed its checks, or was refused.
+    AuthorizationStarted => "authorization.started",
+    /// The user allowed it.
+    AuthorizationConsented => "authorization.consented",
+    /// The user said no.
+    AuthorizationDenied => "authorization.denied",
+    /// The IdP said who it is.
+    LoginSucceeded => "login.succeeded",
+    /// The login at the IdP failed.
+    LoginFailed => "login.failed",
+    /// An authorization code was handed out.
+    CodeIssued => "code.issued",
+    /// An authorization code was presented a second time.
+    CodeReplayed => "code.replayed",
+    /// An access token was issued for a code.
+    TokenIssued => "token.issued",
+    /// An access token was issued for a refresh token.
+    TokenRefreshed => "token.refreshed",
+    /// A token request was refused.
+    TokenRefused => "token.refused",
+    /// A spent refresh token was presented after its successor was used.
+    RefreshReused => "refresh.reused",
+    /// A token was revoked by its client (RFC 7009).
+    TokenRevoked => "token.revoked",
+    /// A session ended before its time.
+    GrantEnded => "grant.ended",
+    /// An ephemeral token was handed out (RFC 8693).
+    ExchangeGranted => "exchange.granted",
+    /// An exchange was refused.
+    ExchangeRefused => "exchange.refused",
+    /// A signing key was created, activated or retired.
+    KeyRotated => "key.rotated",
+    /// An admin token was created.
+    AdminTokenCreated => "admin.token_created",
+    /// An admin token was revoked.
+    AdminTokenRevoked => "admin.token_revoked",
+}
+
+impl AuditEvent {
+    /// An event with nothing known yet but what, when and by whom.
+    #[must_use]
+    pub fn new(at: Timestamp, kind: AuditKind, actor: Actor) -> Self {
+        Self {
+            at,
+            kind,
+            outcome: Outcome::Ok,
+            actor,
+            sub: None,
+            client_id: None,
+            resource: None,
+            downstream: None,
+            tool: None,
+            scope: None,
+            grant: None,
+            request_id: None,
+            trace_id: None,
+            address: None,
+            details: Map::new(),
+        }
+    }
+
+    /// The same event, with where its request came from.
+    #[must_use]
+    pub fn during(mut self, request: &RequestInfo) -> Self {
+        self.request_id.clone_from(&request.request_id);
+        self.trace_id.clone_from(&request.trace_id);
+        self.address.clone_from(&request.address);
+        self
+    }
+}
+
+impl Actor {
+    /// The kind of actor, as stored.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Client(_) => "client",
+            Self::User(_) => "user",
+            Self::Administrator(_) => "administrator",
+            Self::Broker => "broker",
+            Self::Anonymous => "anonymous",
+        }
+    }
+
+    /// Which one, where there are several.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Client(id) | Self::User(id) | Self::Administrator(id) => Some(id),
+            Self::Broker | Self::Anonymous => None,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! One user's trip through `/oauth/authorize`.
+//!
+//! ```text
+//! AwaitingConsent ──allow──▶ AwaitingLogin ──the IdP says who──▶ Approved ──code──▶ Redeemed
+//!        │                        │
+//!        └──────── deny ──────────┴──▶ Denied
+//! ```
+//! Transitions take the value and return the next; the storage applies each with a conditional
+//! update, so that of two racing requests one wins.
+
+use broker_client::oauth::Scope;
+
+use super::{
+    AuthorizationId, ClientId, GrantId, HandleHash, RedirectUri, ResourceUri, Subject, Timestamp,
+};
+
+/// An authorization request that passed every check, and how far it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authorization {
+    /// Public identifier, in the consent page's URL and in our upstream `state`.
+    pub id: AuthorizationId,
+    /// The client that asks.
+    pub client_id: ClientId,
+    /// Where the answer goes, exactly as the client sent it (or its only registered one).
+    pub redirect_uri: RedirectUri,
+    /// The client's `state`, returned unchanged.
+    pub state: Option<String>,
+    /// What the user is asked to grant.
+    pub scope: Scope,
+    /// The resource the tokens will be for (RFC 8707), canonical.
+    pub resource: ResourceUri,
+    /// PKCE challenge, method S256 (RFC 7636 §4.2).
+    pub code_challenge: String,
+    /// SHA-256 of the secret in this flow's cookie: only that browser may go on.
+    pub browser: HandleHash,
+    /// When the request came.
+    pub created_at: Timestamp,
+    /// When the login must be done.
+    pub expires_at: Timestamp,
+    /// How far it has come.
+    pub stage: Stage,
+}
+
+/// How far an [`Authorization`] has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Our consent page is shown.
+    AwaitingConsent,
+    /// The user allowed it; the browser is at the IdP.
+    AwaitingLogin,
+    /// The IdP said who it is; a code was handed out.
+    Approved {
+        /// The user.
+        sub: Subject,
+        /// SHA-256 of the authorization code.
+        code: HandleHash,
+        /// When the code stops being good.
+        code_expires_at: Timestamp,
+    },
+    /// The code was redeemed.
+    Redeemed {
+        /// The user.
+        sub: Subject,
+        /// SHA-256 of the code, kept to notice a replay.
+        code: HandleHash,
+        /// What it became.
+        grant: GrantId,
+    },
+    /// The user, or the IdP, said no.
+    Denied,
+}
+
+/// The name of a [`Stage`], as stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StageKind {
+    /// See [`Stage::AwaitingConsent`].
+    AwaitingConsent,
+    /// See [`Stage::AwaitingLogin`].
+    AwaitingLogin,
+    /// See [`Stage::Approved`].
+    Approved,
+    /// See [`Stage::Redeemed`].
+    Redeemed,
+    /// See [`Stage::Denied`].
+    Denied,
+}
+
+impl StageKind {
+    /// The word stored in the database.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AwaitingConsent => "awaiting_consent",
+            Self::AwaitingLogin => "awaiting_login",
+            Self::Approved => "approved",
+            Self::Redeemed => "redeemed",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+impl Stage {
+    /// Which stage this is.
+    #[must_use]
+    pub const fn kind(&self) -> StageKind {
+        match self {
+            Self::AwaitingConsent => StageKind::AwaitingConsent,
+            Self::AwaitingLogin => StageKind::AwaitingLogin,
+            Self::Approved { .. } => StageKind::Approved,
+            Self::Redeemed { .. } => StageKind::Redeemed,
+            Self::Denied => StageKind::Denied,
+        }
+    }
+}
+
+impl Authorization {
+    /// Whether the login took too long.
+    #[must_use]
+    pub fn is_expired(&self, now: Timestamp) -> bool {
+        now >= self.expires_at
+    }
+
+    /// The user allowed it.
+    ///
+    /// # Errors
+    /// Gives the value back when it is not at the consent page.
+    #[expect(clippy::result_large_err, reason = "the unchanged value is the error")]
+    pub fn consented(self) -> Result<Self, Self> {
+        match self.stage {
+            Stage::AwaitingConsent => Ok(Self {
+                stage: Stage::AwaitingLogin,
+                ..self
+            }),
+            Stage::AwaitingLogin
+            | Stage::Approved { .. }
+            | Stage::Redeemed { .. }
+            | Stage::Denied => Err(self),
+        }
+    }
+
+    /// The IdP said who it is; `code` is handed out.
+    ///
+    /// # Errors
+    /// Gives the value back when it does not await a login.
+    #[expect(clippy::result_large_err, reason = "the unchanged value is the error")]
+    pub fn approved(
+        self,
+        sub: Subject,
+        code: HandleHash,
+        code_expires_at: Timestamp,
+    ) -> Result<Self, Self> {
+        match self.stage {
+            Stage::AwaitingLogin => Ok(Self {
+                stage: Stage::Approved {
+                    sub,
+                    code,
+                    code_expires_at,
+                },
+                ..self
+            }),
+            Stage::AwaitingConsent
+            | Stage::Approved { .. }
+            | Stage::Redeemed { .. }
+            | Stage::Denied => Err(self),
+        }
+    }
+
+    /// The code was redeemed for `grant`.
+    ///
+    /// # Errors
+    /// Gives the value back when no code is open.
+    #[expect(clippy::result_large_err, reason = "the unchanged value is the error")]
+    pub fn redeemed(self, grant: GrantId) -> Result<Self, Self> {
+        match self.stage {
+            Stage::Approved { sub, code, .. } => Ok(Self {
+                stage: Stage::Redeemed { sub, code, grant },
+                ..self
+            }),
+            Stage::AwaitingConsent
+            | Stage::AwaitingLogin
+            | Stage::Redeemed { .. }
+            | Stage::Denied => Err(self),
+        }
+    }
+
+    /// The user, or the IdP, said no.
+    ///
+    /// # Errors
+    /// Gives the value back when it is already decided.
+    #[expect(clippy::result_large_err, reason = "the unchanged value is the error")]
+    pub fn denied(self) -> Result<Self, Self> {
+        match self.stage {
+            Stage::AwaitingConsent | Stage::AwaitingLogin => Ok(Self {
+                stage: Stage::Denied,
+                ..self
+            }),
+            Stage::Approved { .. } | Stage::Redeemed { .. } | Stage::Denied => Err(self),
+        }
+    }
+}

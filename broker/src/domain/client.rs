@@ -1,0 +1,158 @@
+//! An OAuth client: who it is, what it may do, and whether an administrator lets it.
+
+use broker_client::oauth::{Scope, grant_type};
+use serde_json::{Map, Value};
+
+use super::{ClientId, DownstreamName, HandleHash, RedirectUri, ResourceUri, Timestamp};
+
+/// A registered client.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Client {
+    /// Identifier.
+    pub id: ClientId,
+    /// How it came to be registered.
+    pub kind: ClientKind,
+    /// The whitelist's word on it.
+    pub status: ClientStatus,
+    /// The name it gives itself.
+    pub name: Option<String>,
+    /// Where answers may go.
+    pub redirect_uris: Vec<RedirectUri>,
+    /// The grants it may use.
+    pub grant_types: Vec<GrantType>,
+    /// How it proves itself at the token endpoint.
+    pub auth_method: TokenEndpointAuthMethod,
+    /// SHA-256 of its secrets: none for a public client, two while one is being replaced.
+    pub secrets: Vec<HandleHash>,
+    /// What it asks for when a request names no scope; a default, never a ceiling (clients register
+    /// with their first challenge and step up later).
+    pub scope: Option<Scope>,
+    /// The resources it is the server of, so that it may exchange tokens for them.
+    pub serves: Vec<ResourceUri>,
+    /// The downstreams it may exchange for.
+    pub exchange: Vec<DownstreamName>,
+    /// The rest of its metadata (RFC 7591 §2): `client_uri`, `logo_uri`, `contacts`, ….
+    pub metadata: Map<String, Value>,
+    /// SHA-256 of its registration access token (RFC 7592).
+    pub registration_token: Option<HandleHash>,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When it last changed; replicas follow by it.
+    pub updated_at: Timestamp,
+    /// Counts changes, for `If-Match`.
+    pub version: i64,
+}
+
+impl Client {
+    /// Whether it can keep a secret and has one.
+    #[must_use]
+    pub fn is_confidential(&self) -> bool {
+        self.auth_method != TokenEndpointAuthMethod::None
+    }
+
+    /// Whether it may be used now, by its status and the registration policy.
+    #[must_use]
+    pub fn is_usable(&self, policy: RegistrationPolicy) -> bool {
+        match self.status {
+            ClientStatus::Approved => true,
+            ClientStatus::Blocked => false,
+            ClientStatus::Pending => policy == RegistrationPolicy::Open,
+        }
+    }
+
+    /// Whether it may use `grant`.
+    #[must_use]
+    pub fn may_use(&self, grant: GrantType) -> bool {
+        self.grant_types.contains(&grant)
+    }
+}
+
+/// How a client came to be registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientKind {
+    /// By configuration or an administrator.
+    Preregistered,
+    /// By itself (RFC 7591).
+    Dynamic,
+    /// By a URL that is its identifier (Client ID Metadata Document).
+    Url,
+}
+
+/// The whitelist's word on a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientStatus {
+    /// Registered; whether it may be used is the registration policy's word.
+    Pending,
+    /// An administrator, or the configuration, allowed it.
+    Approved,
+    /// Refused everywhere.
+    Blocked,
+}
+
+/// What becomes of clients that register themselves (contract §6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RegistrationPolicy {
+    /// Usable at once; the user always sees the consent page.
+    Open,
+    /// Usable once an administrator approves.
+    Approval,
+    /// Nobody registers himself.
+    Closed,
+}
+
+/// A grant type that clients may use at the token endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrantType {
+    /// RFC 6749 §4.1.
+    AuthorizationCode,
+    /// RFC 6749 §6.
+    RefreshToken,
+    /// RFC 6749 §4.4.
+    ClientCredentials,
+    /// RFC 8693.
+    TokenExchange,
+}
+
+/// How a client proves itself at the token endpoint (RFC 7591 §2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenEndpointAuthMethod {
+    /// Public: PKCE only.
+    None,
+    /// HTTP Basic.
+    ClientSecretBasic,
+    /// In the form.
+    ClientSecretPost,
+}
+
+macro_rules! words {
+    ($name:ident { $($variant:ident => $word:expr),+ $(,)? }) => {
+        impl $name {
+            /// The word stored in the database and used on the wire.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),+ }
+            }
+
+            /// Reads the word.
+            #[must_use]
+            pub fn parse(word: &str) -> Option<Self> {
+                [$(Self::$variant),+].into_iter().find(|value| value.as_str() == word)
+            }
+        }
+    };
+}
+
+words!(ClientKind { Preregistered => "preregistered", Dynamic => "dynamic", Url => "url" });
+words!(ClientStatus { Pending => "pending", Approved => "approved", Blocked => "blocked" });
+words!(RegistrationPolicy { Open => "open", Approval => "approval", Closed => "closed" });
+words!(GrantType {
+    AuthorizationCode => grant_type::AUTHORIZATION_CODE,
+    RefreshToken => grant_type::REFRESH_TOKEN,
+    ClientCredentials => grant_type::CLIENT_CREDENTIALS,
+    TokenExchange => grant_type::TOKEN_EXCHANGE,
+});
+words!(TokenEndpointAuthMethod {
+    None => "none",
+    ClientSecretBasic => "client_secret_basic",
+    ClientSecretPost => "client_secret_post",
+});

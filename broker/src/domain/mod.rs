@@ -1,0 +1,27 @@
+//! What the words mean: types and rules without I/O.
+
+mod audit;
+mod authorization;
+mod catalog;
+mod client;
+mod grant;
+mod ids;
+mod redirect_uri;
+mod refresh;
+mod resource;
+mod timestamp;
+mod user;
+
+pub use audit::{Actor, AuditEvent, AuditKind, Outcome, RequestInfo};
+pub use authorization::{Authorization, Stage, StageKind};
+pub use catalog::Catalog;
+pub use client::{
+    Client, ClientKind, ClientStatus, GrantType, RegistrationPolicy, TokenEndpointAuthMethod,
+};
+pub use grant::{EndReason, Grant};
+pub use ids::{AuthorizationId, ClientId, DownstreamName, GrantId, HandleHash, InvalidId, Subject};
+pub use redirect_uri::{InvalidRedirectUri, RedirectUri};
+pub use refresh::{Presented, RefreshToken, Rotation};
+pub use resource::{Downstream, InvalidResourceUri, Resource, ResourceUri, Strategy};
+pub use timestamp::Timestamp;
+pub use user::User;

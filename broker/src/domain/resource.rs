@@ -1,0 +1,125 @@
+//! Protected resources (RFC 8707) and the downstreams that tokens are exchanged for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use broker_client::oauth::Scope;
+use url::Url;
+
+use super::DownstreamName;
+
+/// The canonical identifier of a protected resource: an absolute URI without fragment, where
+/// `https://host` and `https://host/` are one (contract: one id).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceUri(String);
+
+/// A `resource` that is no absolute URI without fragment (RFC 8707 §2).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("must be an absolute URI without fragment")]
+pub struct InvalidResourceUri;
+
+impl ResourceUri {
+    /// Parses and canonicalises: lower-case scheme and host, no default port, no lone trailing slash.
+    ///
+    /// # Errors
+    /// When it is not an absolute URI, or has a fragment.
+    pub fn parse(value: &str) -> Result<Self, InvalidResourceUri> {
+        let url = Url::parse(value).map_err(|_| InvalidResourceUri)?;
+        if url.fragment().is_some()
+            || value.len() > 2048
+            || url.cannot_be_a_base() && url.path().is_empty()
+        {
+            return Err(InvalidResourceUri);
+        }
+        let mut text = String::from(url);
+        if text.ends_with('/') && text.contains("://") {
+            text.pop();
+        }
+        Ok(Self(text))
+    }
+
+    /// The canonical text; the `aud` of tokens for it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ResourceUri {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// A protected MCP server that tokens are issued for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resource {
+    /// Canonical identifier.
+    pub id: ResourceUri,
+    /// A name for people.
+    pub name: String,
+    /// Other identifiers it is asked by, compared as plain text (such as `mcp-server`).
+    pub aliases: Vec<String>,
+    /// The scopes it knows, each with a sentence for the consent page.
+    pub scopes: BTreeMap<String, String>,
+    /// Granted when the client asks for none.
+    pub default_scopes: Scope,
+    /// The downstreams whose tokens its server may ask for.
+    pub downstreams: Vec<DownstreamName>,
+    /// Whether it is meant when the client names none.
+    pub is_default: bool,
+}
+
+impl Resource {
+    /// Whether `requested` names this resource: canonical URI, its origin form, or an alias.
+    #[must_use]
+    pub fn is_named_by(&self, requested: &str) -> bool {
+        self.aliases.iter().any(|alias| alias == requested)
+            || ResourceUri::parse(requested).is_ok_and(|uri| uri == self.id)
+    }
+
+    /// All scopes it knows.
+    #[must_use]
+    pub fn known_scope(&self) -> Scope {
+        self.scopes.keys().map(String::as_str).collect()
+    }
+}
+
+/// A protected API that ephemeral tokens are for; Nextcloud first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Downstream {
+    /// The name that exchange requests use as `audience`.
+    pub name: DownstreamName,
+    /// Its URI, which exchange requests may use as `resource`.
+    pub uri: ResourceUri,
+    /// The `aud` that it demands.
+    pub audience: String,
+    /// How a token for it comes about. There is no fallback from one to another.
+    pub strategy: Strategy,
+    /// The longest life of a token for it.
+    pub token_lifetime: Duration,
+}
+
+/// How a token for a downstream comes about (contract §4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strategy {
+    /// The broker signs it itself.
+    Mint,
+    /// The IdP exchanges it (RFC 8693).
+    UpstreamExchange,
+    /// The access token that the IdP gave at this login.
+    Session,
+}
+
+impl Strategy {
+    /// The word in the configuration and the audit.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Mint => "mint",
+            Self::UpstreamExchange => "upstream_exchange",
+            Self::Session => "session",
+        }
+    }
+}
