@@ -1,0 +1,434 @@
+//! The one HTTP client: short timeouts, no redirects, no proxy, no cookies, bounded bodies.
+//!
+//! This is the only module that touches `reqwest`. It fetches URLs that an *operator* wrote down
+//! (the issuer, its endpoints, Nextcloud), so it does not judge the address behind a name. URLs
+//! that a *stranger* supplies (client metadata documents) need a client that resolves the name,
+//! checks the address and connects to exactly that one; it belongs beside [`client`] and must not
+//! be a mode of [`HttpClient`], so that nobody can pick the wrong one by an option.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use serde::de::DeserializeOwned;
+use url::Url;
+use url::form_urlencoded;
+
+use crate::secret::Secret;
+
+/// How the client behaves. The default suits calls to an authorization server.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// How long a whole call may take, body included. Default 10 s.
+    pub timeout: Duration,
+    /// How long connecting may take, TLS included. Default 3 s.
+    pub connect_timeout: Duration,
+    /// The largest body that is accepted, in bytes. Default 256 KiB.
+    pub body_limit: usize,
+    /// Whether `http:` is allowed to any host, not only to loopback. Default no.
+    ///
+    /// For URLs that the operator configured, inside a network that the operator trusts.
+    pub allow_insecure_http: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(3),
+            body_limit: 256 * 1024,
+            allow_insecure_http: false,
+        }
+    }
+}
+
+/// Why a call brought no usable answer. A 4xx or 5xx *is* an answer and no error here.
+///
+/// Neither URLs nor bodies appear in the text: both may carry secrets.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// The client cannot be built: no usable TLS set-up on this machine.
+    #[error("the HTTP client cannot be set up")]
+    Setup(#[source] reqwest::Error),
+    /// The URL is neither `https:` nor a loopback `http:`.
+    #[error("the URL is not https")]
+    Insecure,
+    /// A header value has forbidden characters.
+    #[error("a header value has forbidden characters")]
+    Header,
+    /// No connection could be made; nothing was sent.
+    #[error("no connection")]
+    Connect(#[source] reqwest::Error),
+    /// The answer did not come in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// The connection broke.
+    #[error("the connection failed")]
+    Transport(#[source] reqwest::Error),
+    /// The body is larger than the limit, in bytes.
+    #[error("the answer is larger than {0} bytes")]
+    TooLarge(usize),
+    /// The body is not the JSON that was expected. The parser's own words may quote the body.
+    #[error("the answer is not the expected JSON (line {line}, column {column})")]
+    Json {
+        /// Line of the fault, from 1.
+        line: usize,
+        /// Column of the fault, from 1.
+        column: usize,
+    },
+}
+
+impl HttpError {
+    fn from_reqwest(error: reqwest::Error) -> Self {
+        let error = error.without_url();
+        // A connect timeout is both; "connect" says more, since nothing was sent.
+        if error.is_connect() {
+            Self::Connect(error)
+        } else if error.is_timeout() {
+            Self::Timeout
+        } else {
+            Self::Transport(error)
+        }
+    }
+}
+
+/// How a client proves to the token endpoint who it is (RFC 6749 §2.3).
+#[derive(Debug, Clone)]
+pub enum ClientAuthentication {
+    /// A public client: its id and nothing else.
+    None {
+        /// The client's id.
+        client_id: String,
+    },
+    /// `client_secret_basic`: in the `Authorization` header.
+    Basic {
+        /// The client's id.
+        client_id: String,
+        /// The client's secret.
+        client_secret: Secret,
+    },
+    /// `client_secret_post`: in the form.
+    Post {
+        /// The client's id.
+        client_id: String,
+        /// The client's secret.
+        client_secret: Secret,
+    },
+}
+
+impl ClientAuthentication {
+    /// The client's id.
+    #[must_use]
+    pub fn client_id(&self) -> &str {
+        match self {
+            Self::None { client_id }
+            | Self::Basic { client_id, .. }
+            | Self::Post { client_id, .. } => client_id,
+        }
+    }
+
+    /// The `Authorization` header of this method, if it has one.
+    fn header(&self) -> Result<Option<HeaderValue>, HttpError> {
+        let Self::Basic {
+            client_id,
+            client_secret,
+        } = self
+        else {
+            return Ok(None);
+        };
+        // RFC 6749 §2.3.1: both are form-encoded before they become user name and password.
+        let encode =
+            |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let pair = format!("{}:{}", encode(client_id), encode(client_secret.expose()));
+        let mut value = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)))
+            .map_err(|_| HttpError::Header)?;
+        value.set_sensitive(true);
+        Ok(Some(value))
+    }
+
+    /// The form fields of this method.
+    fn form_fields(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Self::None { client_id } => vec![("client_id", client_id)],
+            Self::Basic { .. } => Vec::new(),
+            Self::Post {
+                client_id,
+                client_secret,
+            } => {
+                vec![
+                    ("client_id", client_id),
+                    ("client_secret", client_secret.expose()),
+                ]
+            }
+        }
+    }
+}
+
+/// An answer of any status, read to its end.
+#[derive(Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The body, at most [`Options::body_limit`] bytes.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON of a known shape.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Json`] when the body is not JSON or has another shape.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
+        serde_json::from_slice(&self.body).map_err(|error| HttpError::Json {
+            line: error.line(),
+            column: error.column(),
+        })
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    // Bodies and headers hold tokens and cookies.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Answer")
+            .field("status", &self.status)
+            .field("body_length", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A shared HTTP client; cloning it is cheap and keeps the same connections.
+#[derive(Debug, Clone)]
+pub struct HttpClient {
+    client: reqwest::Client,
+    body_limit: usize,
+    allow_insecure_http: bool,
+}
+
+/// A `reqwest` client with our rules, for callers that need more than [`HttpClient`] offers
+/// (other methods, streaming). The body limit and the scheme are then theirs to check.
+///
+/// # Errors
+///
+/// [`HttpError::Setup`] when TLS cannot be set up on this machine.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where a client is built"
+)]
+pub fn client(options: &Options) -> Result<reqwest::Client, HttpError> {
+    reqwest::Client::builder()
+        .user_agent(concat!("mcp-token-broker/", env!("CARGO_PKG_VERSION")))
+        // A redirect would carry the caller's credentials to wherever the other side points.
+        .redirect(reqwest::redirect::Policy::none())
+        // The proxy variables of the environment must not decide who sees tokens.
+        .no_proxy()
+        .referer(false)
+        .timeout(options.timeout)
+        .connect_timeout(options.connect_timeout)
+        .tcp_nodelay(true)
+        .build()
+        .map_err(HttpError::Setup)
+}
+
+impl HttpClient {
+    /// Builds a client.
+    ///
+    /// # Errors
+    ///
+    /// [`HttpError::Setup`] when TLS cannot be set up on this machine.
+    pub fn new(options: &Options) -> Result<Self, HttpError> {
+        Ok(Self {
+            client: client(options)?,
+            body_limit: options.body_limit,
+            allow_insecure_http: options.allow_insecure_http,
+        })
+    }
+
+    /// Sends a GET.
+    ///
+    /// # Errors
+    ///
+    /// Any [`HttpError`] but `Json`. An error status is an [`Answer`].
+    pub async fn get(&self, url: &Url, headers: HeaderMap) -> Result<Answer, HttpError> {
+        self.send(self.request(Method::GET, url)?.headers(headers))
+            .await
+    }
+
+    /// Posts a form, authenticated as a client (RFC 6749 §2.3).
+    ///
+    /// # Errors
+    ///
+    /// Any [`HttpError`] but `Json`. An error status is an [`Answer`].
+    pub async fn post_form(
+        &self,
+        url: &Url,
+        authentication: &ClientAuthentication,
+        form: &[(&str, &str)],
+    ) -> Result<Answer, HttpError> {
+        self.post_form_with_headers(url, authentication, form, HeaderMap::new())
+            .await
+    }
+
+    /// Posts a form as [`HttpClient::post_form`] does, with more headers.
+    ///
+    /// # Errors
+    ///
+    /// Any [`HttpError`] but `Json`. An error status is an [`Answer`].
+    pub async fn post_form_with_headers(
+        &self,
+        url: &Url,
+        authentication: &ClientAuthentication,
+        form: &[(&str, &str)],
+        headers: HeaderMap,
+    ) -> Result<Answer, HttpError> {
+        let mut request = self.request(Method::POST, url)?.headers(headers);
+        if let Some(value) = authentication.header()? {
+            request = request.header(AUTHORIZATION, value);
+        }
+        let body = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(form)
+            .extend_pairs(authentication.form_fields())
+            .finish();
+        let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
+        self.send(request.header(CONTENT_TYPE, form_type).body(body))
+            .await
+    }
+
+    fn request(&self, method: Method, url: &Url) -> Result<reqwest::RequestBuilder, HttpError> {
+        if !(self.allow_insecure_http && url.scheme() == "http") && !is_secure(url) {
+            return Err(HttpError::Insecure);
+        }
+        let json = HeaderValue::from_static("application/json");
+        Ok(self
+            .client
+            .request(method, url.clone())
+            .header(ACCEPT, json))
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, HttpError> {
+        let mut response = request.send().await.map_err(HttpError::from_reqwest)?;
+        // The announced length may lie or be absent, so the stream is counted as well.
+        let announced = response
+            .content_length()
+            .and_then(|length| usize::try_from(length).ok());
+        if announced.is_some_and(|length| length > self.body_limit) {
+            return Err(HttpError::TooLarge(self.body_limit));
+        }
+        let mut body = BytesMut::new();
+        while let Some(chunk) = response.chunk().await.map_err(HttpError::from_reqwest)? {
+            if chunk.len() > self.body_limit - body.len() {
+                return Err(HttpError::TooLarge(self.body_limit));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer {
+            status: response.status(),
+            headers: std::mem::take(response.headers_mut()),
+            body: body.freeze(),
+        })
+    }
+}
+
+/// Whether the URL is `https:`, or `http:` to this very machine.
+#[must_use]
+pub fn is_secure(url: &Url) -> bool {
+    let is_loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && is_loopback)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        Url::parse(text).unwrap()
+    }
+
+    #[test]
+    fn basic_credentials_are_form_encoded_first() {
+        let authentication = ClientAuthentication::Basic {
+            client_id: "a:b".to_owned(),
+            client_secret: Secret::new("p+s w%"),
+        };
+        let header = authentication.header().unwrap().unwrap();
+        let encoded = header.to_str().unwrap().strip_prefix("Basic ").unwrap();
+        assert_eq!(STANDARD.decode(encoded).unwrap(), b"a%3Ab:p%2Bs+w%25");
+        assert!(header.is_sensitive());
+        assert!(authentication.form_fields().is_empty());
+    }
+
+    #[test]
+    fn the_other_methods_use_the_form() {
+        let public = ClientAuthentication::None {
+            client_id: "a".to_owned(),
+        };
+        assert_eq!(public.form_fields(), [("client_id", "a")]);
+        assert!(public.header().unwrap().is_none());
+        let post = ClientAuthentication::Post {
+            client_id: "a".to_owned(),
+            client_secret: Secret::new("s"),
+        };
+        assert_eq!(
+            post.form_fields(),
+            [("client_id", "a"), ("client_secret", "s")]
+        );
+        assert!(!format!("{post:?}").contains("\"s\""));
+    }
+
+    #[test]
+    fn plain_http_is_for_loopback() {
+        for secure in [
+            "https://a.example",
+            "http://127.0.0.1:1",
+            "http://[::1]/",
+            "http://localhost",
+        ] {
+            assert!(is_secure(&url(secure)), "{secure}");
+        }
+        for insecure in [
+            "http://a.example",
+            "http://localhost.a.example",
+            "file:///etc/passwd",
+        ] {
+            assert!(!is_secure(&url(insecure)), "{insecure}");
+        }
+    }
+
+    #[tokio::test]
+    async fn only_http_can_be_allowed_additionally() {
+        let strict = HttpClient::new(&Options::default()).unwrap();
+        let refused = strict.get(&url("http://a.example"), HeaderMap::new()).await;
+        assert!(matches!(refused, Err(HttpError::Insecure)));
+        let lax = HttpClient::new(&Options {
+            allow_insecure_http: true,
+            ..Options::default()
+        })
+        .unwrap();
+        let refused = lax.get(&url("file:///etc/passwd"), HeaderMap::new()).await;
+        assert!(matches!(refused, Err(HttpError::Insecure)));
+        assert!(lax.request(Method::GET, &url("http://a.example")).is_ok());
+    }
+
+    #[test]
+    fn a_parse_error_does_not_quote_the_body() {
+        let answer = Answer {
+            status: StatusCode::OK,
+            headers: HeaderMap::new(),
+            body: Bytes::from_static(br#"{"expires_in":"secret"}"#),
+        };
+        let error = answer.json::<crate::oauth::TokenResponse>().unwrap_err();
+        assert!(!format!("{error:?}{error}").contains("secret"));
+        assert!(!format!("{answer:?}").contains("secret"));
+    }
+}

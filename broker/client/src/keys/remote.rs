@@ -1,0 +1,134 @@
+//! [`RemoteKeySet`]: the JWKS of an issuer, fetched when needed.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use http::{HeaderMap, StatusCode};
+use tokio::task::JoinError;
+use url::Url;
+
+use super::{InvalidKey, KeySet, KeySource, KeySourceError, VerificationKey};
+use crate::ambient::Clock;
+use crate::discovery::{Discovery, DiscoveryError};
+use crate::http::{HttpClient, HttpError};
+use crate::refreshing::{Limits, Refreshing};
+
+/// A key that was withdrawn is forgotten after this long; a new one is found at once, because an
+/// unknown `kid` looks again.
+const LIMITS: Limits = Limits {
+    max_age: Duration::from_secs(10 * 60),
+    after_success: Duration::from_secs(60),
+    after_failure: Duration::from_secs(30),
+    while_empty: Duration::from_secs(5),
+};
+
+/// The keys of an issuer, cached.
+///
+/// - Any number of callers cause one request at a time.
+/// - An unknown `kid` causes at most one request a minute (30 s after a failure, 5 s while no
+///   key has ever come), so that a flood of made-up ids is no flood of requests. What the answers
+///   say about caching is not asked.
+/// - Keys are fetched again after ten minutes; when that fails, the old ones stay in use.
+/// - A caller that goes away does not stop a request that others wait for.
+#[derive(Clone)]
+pub struct RemoteKeySet {
+    keys: Arc<Refreshing<KeySet, FetchError>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum FetchError {
+    #[error("the issuer's metadata is not available")]
+    Discovery(#[source] Arc<DiscoveryError>),
+    #[error("the issuer's metadata has no jwks_uri")]
+    NoJwksUri,
+    #[error("the JWKS request failed")]
+    Http(#[source] HttpError),
+    #[error("the JWKS request was answered with status {0}")]
+    Status(StatusCode),
+    #[error("the answer is no JWKS")]
+    Document(#[source] InvalidKey),
+    #[error("the request was aborted")]
+    Aborted(#[from] JoinError),
+}
+
+impl RemoteKeySet {
+    /// The keys at a known URL.
+    #[must_use]
+    pub fn from_url(http: HttpClient, url: Url, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            keys: Arc::new(Refreshing::new(clock, LIMITS, move || {
+                let (http, url) = (http.clone(), url.clone());
+                async move { fetch(&http, &url).await }.boxed()
+            })),
+        }
+    }
+
+    /// The keys at the `jwks_uri` of an issuer's metadata.
+    #[must_use]
+    pub fn from_discovery(
+        http: HttpClient,
+        discovery: Arc<Discovery>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            keys: Arc::new(Refreshing::new(clock, LIMITS, move || {
+                let (http, discovery) = (http.clone(), Arc::clone(&discovery));
+                async move {
+                    let metadata = discovery.metadata().await.map_err(FetchError::Discovery)?;
+                    let url = metadata.jwks_uri.as_ref().ok_or(FetchError::NoJwksUri)?;
+                    fetch(&http, &discovery.reachable(url)).await
+                }
+                .boxed()
+            })),
+        }
+    }
+
+    async fn set(
+        &self,
+        wanted: impl Fn(&KeySet) -> bool + Send + Sync,
+    ) -> Result<Arc<KeySet>, KeySourceError> {
+        self.keys.get(wanted).await.map_err(KeySourceError::new)
+    }
+}
+
+async fn fetch(http: &HttpClient, url: &Url) -> Result<KeySet, FetchError> {
+    let answer = http
+        .get(url, HeaderMap::new())
+        .await
+        .map_err(FetchError::Http);
+    let result = answer.and_then(|answer| {
+        if answer.status == StatusCode::OK {
+            KeySet::from_json(&answer.body).map_err(FetchError::Document)
+        } else {
+            Err(FetchError::Status(answer.status))
+        }
+    });
+    match &result {
+        Ok(keys) => tracing::debug!(host = url.host_str(), keys = keys.len(), "fetched a JWKS"),
+        Err(error) => tracing::warn!(host = url.host_str(), %error, "could not fetch a JWKS"),
+    }
+    result
+}
+
+#[async_trait]
+impl KeySource for RemoteKeySet {
+    async fn key(&self, kid: &str) -> Result<Option<VerificationKey>, KeySourceError> {
+        let keys = self.set(|keys| keys.get(kid).is_some()).await?;
+        Ok(keys.get(kid).cloned())
+    }
+
+    async fn only_key(&self) -> Result<Option<VerificationKey>, KeySourceError> {
+        Ok(self.set(|_| true).await?.only().cloned())
+    }
+}
+
+impl fmt::Debug for RemoteKeySet {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("RemoteKeySet")
+            .finish_non_exhaustive()
+    }
+}
