@@ -1,1 +1,38 @@
-//! Under construction.
+//! The broker's database schema, step by step, for SQLite and PostgreSQL.
+//!
+//! Owns table and column definitions. Leaves to the broker's `storage` module when migrations run
+//! and under which lock. A published migration is never edited; see `README.md`.
+
+mod m20261121_000001_initial;
+
+pub use sea_orm_migration::MigratorTrait;
+
+use sea_orm_migration::prelude::*;
+
+/// The table that records applied migrations.
+///
+/// Its name is our own, not the library's default, so that it also tells a database of the broker
+/// from that of any other program.
+pub const MIGRATION_TABLE: &str = "mcp_token_broker_migrations";
+
+/// All migrations, oldest first.
+pub struct Migrator;
+
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261121_000001_initial::Migration)]
+    }
+
+    fn migration_table_name() -> DynIden {
+        MIGRATION_TABLE.into_iden()
+    }
+}
+
+/// The names of all migrations that this version knows, oldest first.
+#[must_use]
+pub fn names() -> Vec<String> {
+    Migrator::migrations()
+        .iter()
+        .map(|migration| migration.name().to_owned())
+        .collect()
+}
