@@ -18,8 +18,8 @@ use crate::http::{HttpClient, HttpError};
 use crate::refreshing::{Limits, Refreshing};
 
 const LIMITS: Limits = Limits {
-    max_age: Duration::from_secs(60 * 60),
-    after_success: Duration::from_secs(60),
+    max_age: Duration::from_hours(1),
+    after_success: Duration::from_mins(1),
     after_failure: Duration::from_secs(30),
     while_empty: Duration::from_secs(1),
 };

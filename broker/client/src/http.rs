@@ -51,7 +51,7 @@ impl Default for Options {
 #[derive(Debug, thiserror::Error)]
 pub enum HttpError {
     /// The client cannot be built: no usable TLS set-up on this machine.
-    #[error("the HTTP client cannot be set up")]
+    #[error("the HTTP client cannot be set up; are CA certificates installed on this machine?")]
     Setup(#[source] reqwest::Error),
     /// The URL is neither `https:` nor a loopback `http:`.
     #[error("the URL is not https")]
@@ -301,7 +301,8 @@ impl HttpClient {
     }
 
     fn request(&self, method: Method, url: &Url) -> Result<reqwest::RequestBuilder, HttpError> {
-        if !(self.allow_insecure_http && url.scheme() == "http") && !is_secure(url) {
+        let is_allowed = is_secure(url) || (self.allow_insecure_http && url.scheme() == "http");
+        if !is_allowed {
             return Err(HttpError::Insecure);
         }
         let json = HeaderValue::from_static("application/json");

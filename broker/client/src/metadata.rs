@@ -67,7 +67,6 @@ pub fn location(resource: &Url) -> Url {
 }
 
 /// Serves the document at its well-known URLs, with CORS for any origin.
-#[must_use]
 pub fn router<S: Clone + Send + Sync + 'static>(metadata: &ResourceMetadata) -> Router<S> {
     let document: Arc<str> = serde_json::to_string(metadata).unwrap_or_default().into();
     let inserted = Url::parse(&metadata.resource)

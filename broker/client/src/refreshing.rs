@@ -139,7 +139,7 @@ where
     }
 }
 
-impl<T, E> Inner<T, E> {
+impl<T: Send + Sync, E: Send + Sync> Inner<T, E> {
     fn state(&self) -> State<T, E> {
         self.state
             .read()
@@ -196,8 +196,8 @@ mod tests {
     }
 
     const LIMITS: Limits = Limits {
-        max_age: Duration::from_secs(600),
-        after_success: Duration::from_secs(60),
+        max_age: Duration::from_mins(10),
+        after_success: Duration::from_mins(1),
         after_failure: Duration::from_secs(30),
         while_empty: Duration::from_secs(5),
     };
@@ -262,7 +262,7 @@ mod tests {
         for _ in 0..50 {
             assert_eq!(case.get(false).await, Some(1));
         }
-        case.clock.advance(Duration::from_secs(60));
+        case.clock.advance(Duration::from_mins(1));
         for _ in 0..50 {
             assert_eq!(case.get(false).await, Some(2));
         }
@@ -274,7 +274,7 @@ mod tests {
         let case = Case::new();
         case.get(true).await;
         case.fails.store(true, Ordering::SeqCst);
-        case.clock.advance(Duration::from_secs(600));
+        case.clock.advance(Duration::from_mins(10));
         assert_eq!((case.get(true).await, case.fetches()), (Some(1), 2));
         case.clock.advance(Duration::from_secs(29));
         assert_eq!((case.get(true).await, case.fetches()), (Some(1), 2));

@@ -62,7 +62,6 @@ pub enum ProtectedResourceError {
 impl ProtectedResource {
     /// Starts the description of the resource `resource` (its RFC 8707 identifier, usually the
     /// URL of the MCP endpoint) that trusts the tokens of `issuer`.
-    #[must_use]
     pub fn builder(resource: impl Into<String>, issuer: impl Into<String>) -> Builder {
         Builder {
             resource: resource.into(),
@@ -87,13 +86,11 @@ impl ProtectedResource {
 
     /// The routes of the metadata document (RFC 9728), open to all. Merge them *outside* of the
     /// layer.
-    #[must_use]
     pub fn metadata_router<S: Clone + Send + Sync + 'static>(&self) -> Router<S> {
         metadata::router(&self.inner.metadata)
     }
 
     /// A challenge that says where our metadata is (RFC 9728 §5.1).
-    #[must_use]
     pub fn challenge(&self) -> Challenge {
         Challenge::new(self.inner.metadata_url.as_str())
     }

@@ -19,8 +19,8 @@ use crate::refreshing::{Limits, Refreshing};
 /// A key that was withdrawn is forgotten after this long; a new one is found at once, because an
 /// unknown `kid` looks again.
 const LIMITS: Limits = Limits {
-    max_age: Duration::from_secs(10 * 60),
-    after_success: Duration::from_secs(60),
+    max_age: Duration::from_mins(10),
+    after_success: Duration::from_mins(1),
     after_failure: Duration::from_secs(30),
     while_empty: Duration::from_secs(5),
 };

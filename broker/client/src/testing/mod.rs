@@ -5,6 +5,12 @@
 //! answers exchanges and remembers what it was asked. Nothing here is for production: the issuer
 //! signs whatever it is told.
 
+#![expect(
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "support for tests: what cannot fail may say so loudly"
+)]
+
 mod clock;
 mod issuer;
 mod server;

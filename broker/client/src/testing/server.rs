@@ -54,10 +54,6 @@ impl FakeServer {
     }
 
     /// Starts a server on a free port of loopback, living by the given clock.
-    ///
-    /// # Panics
-    ///
-    /// When there is no free port.
     pub async fn start_with_clock(clock: Arc<dyn Clock>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0")
             .await
@@ -92,10 +88,6 @@ impl FakeServer {
     }
 
     /// The URL of a path of this server.
-    ///
-    /// # Panics
-    ///
-    /// When `path` is no path.
     #[must_use]
     pub fn url(&self, path: &str) -> Url {
         let url = format!("{}{path}", self.shared.issuer.issuer());

@@ -23,7 +23,7 @@ pub const ACCESS_TOKEN_ALGORITHMS: [Algorithm; 3] =
 /// How many verified tokens are remembered.
 const CACHE_ENTRIES: u64 = 4_096;
 /// How long one is remembered at most; usually its `exp` comes first.
-const CACHE_AGE: Duration = Duration::from_secs(15 * 60);
+const CACHE_AGE: Duration = Duration::from_mins(15);
 
 /// The claims of a verified access token (RFC 9068 §2.2).
 #[derive(Debug, Clone, Deserialize)]

@@ -487,4 +487,88 @@ mod tests {
         assert!(check_type(None, ID_TOKEN_TYPES).is_ok());
         assert!(check_type(Some("at+jwt"), ID_TOKEN_TYPES).is_err());
     }
+
+    /// Whether the signature of a token is good under a key given as JWK.
+    fn signature_is_good(token: &str, jwk: &Value, algorithm: Algorithm) -> bool {
+        let key = VerificationKey::from_jwk(jwk).unwrap();
+        Parts::split(token)
+            .unwrap()
+            .check_signature(&key, algorithm)
+            .is_ok()
+    }
+
+    fn with_last_byte_changed(token: &str) -> String {
+        let (message, signature) = token.rsplit_once('.').unwrap();
+        let mut bytes = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        format!("{message}.{}", URL_SAFE_NO_PAD.encode(bytes))
+    }
+
+    #[test]
+    fn es256_vector_of_rfc_7515_appendix_a_3() {
+        let jwk = json!({"kty": "EC", "crv": "P-256",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+            "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"});
+        let token = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6\
+                     Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ.DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4Gawx\
+                     aepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q";
+        assert!(signature_is_good(token, &jwk, Algorithm::Es256));
+        assert!(!signature_is_good(
+            &with_last_byte_changed(token),
+            &jwk,
+            Algorithm::Es256
+        ));
+    }
+
+    #[test]
+    fn ed25519_vector_of_rfc_8037_appendix_a_4() {
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
+        let token = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc.hgyY0il_MGCjP0JzlnLWG1\
+                     PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg";
+        assert!(signature_is_good(token, &jwk, Algorithm::EdDsa));
+        assert!(!signature_is_good(
+            &with_last_byte_changed(token),
+            &jwk,
+            Algorithm::EdDsa
+        ));
+    }
+
+    #[test]
+    fn rsa_signatures_are_good_under_their_own_algorithm_only() {
+        use aws_lc_rs::rand::SystemRandom;
+        use aws_lc_rs::rsa::{KeyPair, KeySize};
+        use aws_lc_rs::signature::{KeyPair as _, RSA_PKCS1_SHA256};
+
+        let pair = KeyPair::generate(KeySize::Rsa2048).unwrap();
+        let public = pair.public_key();
+        let jwk = json!({"kty": "RSA",
+            "n": URL_SAFE_NO_PAD.encode(public.modulus().big_endian_without_leading_zero()),
+            "e": URL_SAFE_NO_PAD.encode(public.exponent().big_endian_without_leading_zero())});
+        let mut signature = vec![0; pair.public_modulus_len()];
+        pair.sign(
+            &RSA_PKCS1_SHA256,
+            &SystemRandom::new(),
+            b"e30.e30",
+            &mut signature,
+        )
+        .unwrap();
+        let token = format!("e30.e30.{}", URL_SAFE_NO_PAD.encode(signature));
+        assert!(signature_is_good(&token, &jwk, Algorithm::Rs256));
+        assert!(!signature_is_good(
+            &with_last_byte_changed(&token),
+            &jwk,
+            Algorithm::Rs256
+        ));
+        assert!(!signature_is_good(&token, &jwk, Algorithm::Rs512));
+        assert!(!signature_is_good(&token, &jwk, Algorithm::Ps256));
+    }
+
+    #[test]
+    fn a_token_has_three_parts_and_a_limit() {
+        for bad in ["", ".", "a.b", "a.b.c.d", &"a.".repeat(TOKEN_LIMIT)] {
+            assert!(matches!(Parts::split(bad), Err(VerifyError::Malformed)));
+        }
+        assert!(Parts::split("a.b.c").is_ok());
+    }
 }

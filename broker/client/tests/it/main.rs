@@ -1,0 +1,19 @@
+//! Specification tests of `broker-client`: one file per topic, real HTTP where HTTP is the topic.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests, outside of #[test] functions"
+)]
+
+mod bearer;
+mod discovery;
+mod exchange;
+mod http_client;
+mod jwks;
+mod metadata;
+#[path = "../../examples/protected_server.rs"]
+#[expect(dead_code, reason = "the example's own `main` is not called")]
+mod protected_server;
+mod support;
+mod verify;
