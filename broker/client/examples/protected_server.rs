@@ -4,6 +4,7 @@
 //! `… http://127.0.0.1:4290/mcp http://127.0.0.1:4280 my-server secret`.
 //!
 //! `app` is all that is specific to the protection; the rest is a server with one tool.
+//! `docs/protect-an-mcp-server.md` shows this file.
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};

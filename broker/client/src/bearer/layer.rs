@@ -173,7 +173,7 @@ fn unavailable() -> Response {
         "The authorization server's keys are not available. Try again in a moment.",
     );
     let body = Json(ErrorBody::from(&error));
-    (error.code().status(), [(RETRY_AFTER, "5")], body).into_response()
+    (error.code().status(), [(RETRY_AFTER, "1")], body).into_response()
 }
 
 #[cfg(test)]

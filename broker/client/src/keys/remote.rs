@@ -22,13 +22,13 @@ const LIMITS: Limits = Limits {
     max_age: Duration::from_mins(10),
     after_success: Duration::from_mins(1),
     after_failure: Duration::from_secs(30),
-    while_empty: Duration::from_secs(5),
+    while_empty: Duration::from_secs(1),
 };
 
 /// The keys of an issuer, cached.
 ///
 /// - Any number of callers cause one request at a time.
-/// - An unknown `kid` causes at most one request a minute (30 s after a failure, 5 s while no
+/// - An unknown `kid` causes at most one request a minute (30 s after a failure, 1 s while no
 ///   key has ever come), so that a flood of made-up ids is no flood of requests. What the answers
 ///   say about caching is not asked.
 /// - Keys are fetched again after ten minutes; when that fails, the old ones stay in use.

@@ -8,6 +8,7 @@
 
 mod bearer;
 mod discovery;
+mod documentation;
 mod exchange;
 mod http_client;
 mod jwks;
