@@ -197,4 +197,17 @@ impl Actor {
             Self::Broker | Self::Anonymous => None,
         }
     }
+
+    /// Reads what [`Actor::kind`] and [`Actor::id`] gave.
+    #[must_use]
+    pub fn from_parts(kind: &str, id: Option<String>) -> Option<Self> {
+        match (kind, id) {
+            ("client", Some(id)) => Some(Self::Client(id)),
+            ("user", Some(id)) => Some(Self::User(id)),
+            ("administrator", Some(id)) => Some(Self::Administrator(id)),
+            ("broker", None) => Some(Self::Broker),
+            ("anonymous", None) => Some(Self::Anonymous),
+            _ => None,
+        }
+    }
 }

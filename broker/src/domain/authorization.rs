@@ -97,6 +97,20 @@ impl StageKind {
             Self::Denied => "denied",
         }
     }
+
+    /// Reads the stored word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [
+            Self::AwaitingConsent,
+            Self::AwaitingLogin,
+            Self::Approved,
+            Self::Redeemed,
+            Self::Denied,
+        ]
+        .into_iter()
+        .find(|kind| kind.as_str() == word)
+    }
 }
 
 impl Stage {

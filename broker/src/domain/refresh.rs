@@ -79,7 +79,7 @@ impl RefreshToken {
 mod tests {
     use super::*;
 
-    const GRACE: Duration = Duration::from_secs(60);
+    const GRACE: Duration = Duration::from_mins(1);
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
@@ -95,12 +95,12 @@ mod tests {
         }
     }
 
-    fn spent(seconds: i64) -> Option<Rotation> {
-        Some(Rotation {
+    fn spent(seconds: i64) -> Rotation {
+        Rotation {
             at: at(seconds),
             salt: [7; 32],
             successor: HandleHash::from_bytes([2; 32]),
-        })
+        }
     }
 
     #[test]
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_repetition_within_the_grace_gets_the_same_successor() {
-        let first = token(1, spent(10));
+        let first = token(1, Some(spent(10)));
         let next = token(2, None);
         assert_eq!(
             first.presented(Some(&next), at(70), GRACE),
@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn a_spent_token_after_its_successor_was_used_is_reuse_even_within_the_grace() {
-        let first = token(1, spent(10));
-        let next = token(2, spent(11));
+        let first = token(1, Some(spent(10)));
+        let next = token(2, Some(spent(11)));
         assert_eq!(
             first.presented(Some(&next), at(12), GRACE),
             Presented::Reused

@@ -79,10 +79,10 @@ impl Resource {
             || ResourceUri::parse(requested).is_ok_and(|uri| uri == self.id)
     }
 
-    /// All scopes it knows.
+    /// All scopes it knows; none when one of them is no scope token, which the configuration refuses.
     #[must_use]
     pub fn known_scope(&self) -> Scope {
-        self.scopes.keys().map(String::as_str).collect()
+        Scope::from_tokens(self.scopes.keys()).unwrap_or_default()
     }
 }
 

@@ -7,9 +7,9 @@ use super::{Subject, Timestamp};
 pub struct User {
     /// Our stable name for (upstream issuer, upstream subject).
     pub sub: Subject,
-    /// `iss` of the upstream's id_token.
+    /// `iss` of the upstream's `id_token`.
     pub upstream_issuer: String,
-    /// `sub` of the upstream's id_token.
+    /// `sub` of the upstream's `id_token`.
     pub upstream_subject: String,
     /// The exact Nextcloud uid from the configured claim; absent when the claim was missing.
     /// Kept apart from `sub`, login name and e-mail: they differ in practice.

@@ -1,55 +1,189 @@
 //! Clients.
 
-use sea_orm::ConnectionTrait;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter,
+};
 
+use super::entity::client::{Column, Entity, Model};
+use super::row::{Row, to_json};
 use super::{Repository, StoreError};
-use crate::domain::{Client, ClientId, ClientKind, Timestamp};
+use crate::domain::{
+    Client, ClientId, ClientKind, ClientStatus, DownstreamName, GrantType, RedirectUri,
+    ResourceUri, Timestamp, TokenEndpointAuthMethod,
+};
+
+const TABLE: &str = "clients";
 
 impl<C: ConnectionTrait> Repository<C> {
     /// The client, blocked ones included.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn client(&self, _id: &ClientId) -> Result<Option<Client>, StoreError> {
-        todo!()
+    pub async fn client(&self, id: &ClientId) -> Result<Option<Client>, StoreError> {
+        Entity::find_by_id(id.as_str())
+            .one(&self.connection)
+            .await?
+            .map(Client::try_from)
+            .transpose()
     }
 
     /// Registers a client.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] when the id is taken.
-    pub async fn insert_client(&self, _client: &Client) -> Result<(), StoreError> {
-        todo!()
+    pub async fn insert_client(&self, client: &Client) -> Result<(), StoreError> {
+        Entity::insert(Model::from(client).into_active_model())
+            .exec_without_returning(&self.connection)
+            .await
+            .map_err(StoreError::inserting(TABLE))?;
+        Ok(())
     }
 
     /// Replaces a client whose version is still `expected`; false when it changed meanwhile.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn update_client(
-        &self,
-        _client: &Client,
-        _expected: i64,
-    ) -> Result<bool, StoreError> {
-        todo!()
+    pub async fn update_client(&self, client: &Client, expected: i64) -> Result<bool, StoreError> {
+        let updated = Entity::update_many()
+            .set(Model::from(client).into_active_model().reset_all())
+            .filter(Column::Id.eq(client.id.as_str()))
+            .filter(Column::Version.eq(expected))
+            .exec(&self.connection)
+            .await?;
+        Ok(updated.rows_affected == 1)
     }
 
     /// Clients whose `updated_at` is `since` or later.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn clients_changed_since(
-        &self,
-        _since: Timestamp,
-    ) -> Result<Vec<Client>, StoreError> {
-        todo!()
+    pub async fn clients_changed_since(&self, since: Timestamp) -> Result<Vec<Client>, StoreError> {
+        Entity::find()
+            .filter(Column::UpdatedAt.gte(since.as_millis()))
+            .all(&self.connection)
+            .await?
+            .into_iter()
+            .map(Client::try_from)
+            .collect()
+    }
+
+    /// Clients that prove themselves with a secret, blocked ones included.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn confidential_clients(&self) -> Result<Vec<Client>, StoreError> {
+        Entity::find()
+            .filter(Column::AuthMethod.ne(TokenEndpointAuthMethod::None.as_str()))
+            .all(&self.connection)
+            .await?
+            .into_iter()
+            .map(Client::try_from)
+            .collect()
     }
 
     /// How many clients of this kind there are.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn count_clients(&self, _kind: ClientKind) -> Result<u64, StoreError> {
-        todo!()
+    pub async fn count_clients(&self, kind: ClientKind) -> Result<u64, StoreError> {
+        Ok(Entity::find()
+            .filter(Column::Kind.eq(kind.as_str()))
+            .count(&self.connection)
+            .await?)
+    }
+}
+
+impl From<&Client> for Model {
+    fn from(client: &Client) -> Self {
+        let redirect_uris: Vec<&str> = client
+            .redirect_uris
+            .iter()
+            .map(RedirectUri::as_str)
+            .collect();
+        let grant_types: Vec<&str> = client
+            .grant_types
+            .iter()
+            .map(|grant| grant.as_str())
+            .collect();
+        let serves: Vec<&str> = client.serves.iter().map(ResourceUri::as_str).collect();
+        let exchange: Vec<&str> = client.exchange.iter().map(DownstreamName::as_str).collect();
+        Self {
+            id: client.id.to_string(),
+            kind: client.kind.as_str().to_owned(),
+            status: client.status.as_str().to_owned(),
+            name: client.name.clone(),
+            redirect_uris: to_json(&redirect_uris),
+            grant_types: to_json(&grant_types),
+            auth_method: client.auth_method.as_str().to_owned(),
+            secret_hashes: client
+                .secrets
+                .iter()
+                .flat_map(|hash| *hash.as_bytes())
+                .collect(),
+            scope: client.scope.as_ref().map(ToString::to_string),
+            serves: to_json(&serves),
+            exchange: to_json(&exchange),
+            metadata: to_json(&client.metadata),
+            registration_token_hash: client
+                .registration_token
+                .map(|hash| hash.as_bytes().to_vec()),
+            created_at: client.created_at.as_millis(),
+            updated_at: client.updated_at.as_millis(),
+            version: client.version,
+        }
+    }
+}
+
+impl TryFrom<Model> for Client {
+    type Error = StoreError;
+
+    fn try_from(model: Model) -> Result<Self, StoreError> {
+        let row = Row::new(TABLE, &model.id);
+        let redirect_uris: Vec<String> = row.json("redirect_uris", &model.redirect_uris)?;
+        let grant_types: Vec<String> = row.json("grant_types", &model.grant_types)?;
+        let serves: Vec<String> = row.json("serves", &model.serves)?;
+        Ok(Self {
+            id: row.parsed("id", ClientId::parse(model.id.as_str()))?,
+            kind: row.known("kind", ClientKind::parse(&model.kind))?,
+            status: row.known("status", ClientStatus::parse(&model.status))?,
+            name: model.name.clone(),
+            redirect_uris: redirect_uris
+                .into_iter()
+                .map(RedirectUri::from_trusted)
+                .collect(),
+            grant_types: grant_types
+                .iter()
+                .map(|word| row.known("grant_types", GrantType::parse(word)))
+                .collect::<Result<_, _>>()?,
+            auth_method: row.known(
+                "auth_method",
+                TokenEndpointAuthMethod::parse(&model.auth_method),
+            )?,
+            secrets: model
+                .secret_hashes
+                .chunks(32)
+                .map(|hash| row.hash("secret_hashes", hash))
+                .collect::<Result<_, _>>()?,
+            scope: model
+                .scope
+                .as_deref()
+                .map(|scope| row.scope("scope", scope))
+                .transpose()?,
+            serves: serves
+                .iter()
+                .map(|uri| row.parsed("serves", ResourceUri::parse(uri)))
+                .collect::<Result<_, _>>()?,
+            exchange: row.json("exchange", &model.exchange)?,
+            metadata: row.json("metadata", &model.metadata)?,
+            registration_token: model
+                .registration_token_hash
+                .as_deref()
+                .map(|hash| row.hash("registration_token_hash", hash))
+                .transpose()?,
+            created_at: Timestamp::from_millis(model.created_at),
+            updated_at: Timestamp::from_millis(model.updated_at),
+            version: model.version,
+        })
     }
 }

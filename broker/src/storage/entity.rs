@@ -1,1 +1,187 @@
-//! sea-orm entities, private to storage.
+//! sea-orm entities, private to storage: the tables as they are, column by column.
+//!
+//! What the columns mean is said in `migrations`; turning a row into a domain value is the work of
+//! the file of that aggregate.
+
+macro_rules! no_relations {
+    () => {
+        #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+        pub enum Relation {}
+
+        impl ActiveModelBehavior for ActiveModel {}
+    };
+}
+
+pub(super) mod client {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "clients")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub kind: String,
+        pub status: String,
+        pub name: Option<String>,
+        pub redirect_uris: String,
+        pub grant_types: String,
+        pub auth_method: String,
+        pub secret_hashes: Vec<u8>,
+        pub scope: Option<String>,
+        pub serves: String,
+        pub exchange: String,
+        pub metadata: String,
+        pub registration_token_hash: Option<Vec<u8>>,
+        pub created_at: i64,
+        pub updated_at: i64,
+        pub version: i64,
+    }
+    no_relations!();
+}
+
+pub(super) mod user {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "users")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub sub: String,
+        pub upstream_issuer: String,
+        pub upstream_subject: String,
+        pub nextcloud_uid: Option<String>,
+        pub name: Option<String>,
+        pub created_at: i64,
+        pub last_login_at: i64,
+    }
+    no_relations!();
+}
+
+pub(super) mod authorization {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "authorizations")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub client_id: String,
+        pub redirect_uri: String,
+        pub state: Option<String>,
+        pub scope: String,
+        pub resource: String,
+        pub code_challenge: String,
+        pub browser_hash: Vec<u8>,
+        pub created_at: i64,
+        pub expires_at: i64,
+        pub stage: String,
+        pub sub: Option<String>,
+        pub code_hash: Option<Vec<u8>>,
+        pub code_expires_at: Option<i64>,
+        pub grant_id: Option<String>,
+    }
+    no_relations!();
+}
+
+pub(super) mod grant {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "grants")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub sub: String,
+        pub client_id: String,
+        pub resource: String,
+        pub scope: String,
+        pub created_at: i64,
+        pub expires_at: i64,
+        pub ended_at: Option<i64>,
+        pub end_reason: Option<String>,
+    }
+    no_relations!();
+}
+
+pub(super) mod refresh_token {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "refresh_tokens")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub hash: Vec<u8>,
+        pub grant_id: String,
+        pub issued_at: i64,
+        pub expires_at: i64,
+        pub spent_at: Option<i64>,
+        pub salt: Option<Vec<u8>>,
+        pub successor_hash: Option<Vec<u8>>,
+    }
+    no_relations!();
+}
+
+pub(super) mod signing_key {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "signing_keys")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub kid: String,
+        pub algorithm: String,
+        pub private_key: Vec<u8>,
+        pub sealed: bool,
+        pub public_jwk: String,
+        pub state: String,
+        pub published_at: i64,
+        pub activated_at: Option<i64>,
+        pub retired_at: Option<i64>,
+    }
+    no_relations!();
+}
+
+pub(super) mod audit_event {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "audit_events")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub id: i64,
+        pub at: i64,
+        pub event: String,
+        pub outcome: String,
+        pub error: Option<String>,
+        pub actor_kind: String,
+        pub actor_id: Option<String>,
+        pub sub: Option<String>,
+        pub client_id: Option<String>,
+        pub resource: Option<String>,
+        pub downstream: Option<String>,
+        pub tool: Option<String>,
+        pub scope: Option<String>,
+        pub grant_id: Option<String>,
+        pub request_id: Option<String>,
+        pub trace_id: Option<String>,
+        pub address: Option<String>,
+        pub details: String,
+    }
+    no_relations!();
+}
+
+pub(super) mod admin_token {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "admin_tokens")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub name: String,
+        pub hash: Vec<u8>,
+        pub role: String,
+        pub created_at: i64,
+        pub last_used_at: Option<i64>,
+    }
+    no_relations!();
+}

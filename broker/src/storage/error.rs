@@ -1,6 +1,7 @@
 //! How storage fails.
 
 use broker_client::oauth::OAuthError;
+use sea_orm::{DbErr, SqlErr};
 
 /// A storage failure. "Not found" is `Option`, not an error.
 #[derive(Debug, thiserror::Error)]
@@ -23,7 +24,27 @@ pub enum StoreError {
     },
     /// The database refused or did not answer.
     #[error("the database failed")]
-    Database(#[source] sea_orm::DbErr),
+    Database(#[source] DbErr),
+    /// The writer was closed, because the process stops.
+    #[error("the broker is stopping and writes no more")]
+    Stopping,
+}
+
+impl StoreError {
+    /// Turns the failure of an insert into `table` into [`StoreError::Conflict`] where the row is
+    /// already there.
+    pub(super) fn inserting(table: &'static str) -> impl FnOnce(DbErr) -> Self {
+        move |error| match error.sql_err() {
+            Some(SqlErr::UniqueConstraintViolation(_)) => Self::Conflict { table },
+            _ => Self::Database(error),
+        }
+    }
+}
+
+impl From<DbErr> for StoreError {
+    fn from(error: DbErr) -> Self {
+        Self::Database(error)
+    }
 }
 
 impl From<StoreError> for OAuthError {

@@ -2,6 +2,10 @@
 //!
 //! [`Repository`] has the same methods on the pool ([`Store`]) and inside a transaction
 //! ([`Transaction`]).
+//!
+//! Inside a transaction use that transaction for everything: on SQLite it holds the one write
+//! lock, so writing through the [`Store`] (or waiting for [`crate::audit::AuditLog`]) before it
+//! ends would wait for itself.
 
 mod admin_tokens;
 mod audit;
@@ -10,20 +14,27 @@ mod clients;
 mod entity;
 mod error;
 mod grants;
+mod location;
 mod open;
+mod open_error;
 mod purge;
 mod refresh_tokens;
+mod row;
 mod signing_keys;
 mod users;
 
 pub use admin_tokens::{AdminRole, AdminToken};
 pub use audit::{AuditFilter, AuditPage, StoredAuditEvent};
 pub use error::StoreError;
-pub use open::{OpenError, Options, Synchronous, migrate, open};
+pub use open::{Options, Synchronous, migrate, open};
+pub use open_error::OpenError;
 pub use purge::Retention;
 pub use signing_keys::{KeyState, StoredKey};
 
-use sea_orm::{DatabaseConnection, DatabaseTransaction};
+use sea_orm::{
+    DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,
+    TransactionTrait as _,
+};
 
 /// SQL over a connection of kind `C`.
 pub struct Repository<C> {
@@ -51,7 +62,8 @@ impl Store {
     /// # Errors
     /// When the database does not answer.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
-        todo!()
+        let connection = self.connection.begin_with_options(WRITING).await?;
+        Ok(Transaction { connection })
     }
 
     /// Whether the database answers.
@@ -59,7 +71,16 @@ impl Store {
     /// # Errors
     /// When it does not.
     pub async fn ping(&self) -> Result<(), StoreError> {
-        todo!()
+        Ok(self.connection.ping().await?)
+    }
+
+    /// Closes all connections; every later call fails. SQLite then folds its write-ahead log into
+    /// the database file.
+    ///
+    /// # Errors
+    /// When the database does not answer.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        Ok(self.connection.close_by_ref().await?)
     }
 }
 
@@ -69,6 +90,13 @@ impl Transaction {
     /// # Errors
     /// When the database does not answer; then nothing counts.
     pub async fn commit(self) -> Result<(), StoreError> {
-        todo!()
+        Ok(self.connection.commit().await?)
     }
 }
+
+/// A transaction that takes SQLite's write lock at once; PostgreSQL locks rows as they are written.
+const WRITING: TransactionOptions = TransactionOptions {
+    isolation_level: None,
+    access_mode: None,
+    sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+};

@@ -1,12 +1,20 @@
-//! Signing keys.
+//! Signing keys. Each change of state is one conditional statement, so that of several processes
+//! that rotate at once one wins; the schema allows one next and one active key at most.
 
-use sea_orm::ConnectionTrait;
+use sea_orm::sea_query::Expr;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+};
 
+use super::entity::signing_key::{Column, Entity, Model};
+use super::row::Row;
 use super::{Repository, StoreError};
 use crate::domain::Timestamp;
 
-/// A signing key as stored.
-#[derive(Clone)]
+const TABLE: &str = "signing_keys";
+
+/// A signing key as stored. Has no `Debug` on purpose.
+#[derive(Clone, PartialEq, Eq)]
 pub struct StoredKey {
     /// Key id (RFC 7638 thumbprint).
     pub kid: String,
@@ -39,13 +47,150 @@ pub enum KeyState {
     Retired,
 }
 
+impl KeyState {
+    /// The word stored in the database and shown by `keys list`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Next => "next",
+            Self::Active => "active",
+            Self::Retired => "retired",
+        }
+    }
+
+    /// Reads the word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Next, Self::Active, Self::Retired]
+            .into_iter()
+            .find(|state| state.as_str() == word)
+    }
+}
+
 impl<C: ConnectionTrait> Repository<C> {
     /// All keys, oldest first.
     ///
     /// # Errors
     /// When the database fails.
     pub async fn signing_keys(&self) -> Result<Vec<StoredKey>, StoreError> {
-        todo!()
+        Entity::find()
+            .order_by_asc(Column::PublishedAt)
+            .order_by_asc(Column::Kid)
+            .all(&self.connection)
+            .await?
+            .into_iter()
+            .map(StoredKey::try_from)
+            .collect()
     }
-    // insert / change state / delete: as keys/ needs them
+
+    /// Records a new key.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] when there is already a key in that state (next or active).
+    pub async fn insert_signing_key(&self, key: &StoredKey) -> Result<(), StoreError> {
+        Entity::insert(Model::from(key).into_active_model())
+            .exec_without_returning(&self.connection)
+            .await
+            .map_err(StoreError::inserting(TABLE))?;
+        Ok(())
+    }
+
+    /// Makes the next key the active one; false when it is not next (any more). Retire the active
+    /// one before, in the same transaction.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn activate_signing_key(
+        &self,
+        kid: &str,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let updated = Entity::update_many()
+            .col_expr(Column::State, Expr::value(KeyState::Active.as_str()))
+            .col_expr(Column::ActivatedAt, Expr::value(now.as_millis()))
+            .filter(Column::Kid.eq(kid))
+            .filter(Column::State.eq(KeyState::Next.as_str()))
+            .exec(&self.connection)
+            .await?;
+        Ok(updated.rows_affected == 1)
+    }
+
+    /// Retires the active key; false when it is not active (any more).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn retire_signing_key(&self, kid: &str, now: Timestamp) -> Result<bool, StoreError> {
+        let updated = Entity::update_many()
+            .col_expr(Column::State, Expr::value(KeyState::Retired.as_str()))
+            .col_expr(Column::RetiredAt, Expr::value(now.as_millis()))
+            .filter(Column::Kid.eq(kid))
+            .filter(Column::State.eq(KeyState::Active.as_str()))
+            .exec(&self.connection)
+            .await?;
+        Ok(updated.rows_affected == 1)
+    }
+
+    /// Deletes a retired key; false when it is not retired, or gone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn delete_retired_signing_key(&self, kid: &str) -> Result<bool, StoreError> {
+        let deleted = Entity::delete_many()
+            .filter(Column::Kid.eq(kid))
+            .filter(Column::State.eq(KeyState::Retired.as_str()))
+            .exec(&self.connection)
+            .await?;
+        Ok(deleted.rows_affected == 1)
+    }
+
+    /// Replaces a private key that was stored unsealed by its sealed form; false when it is sealed
+    /// already, or gone.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn seal_signing_key(&self, kid: &str, sealed: &[u8]) -> Result<bool, StoreError> {
+        let updated = Entity::update_many()
+            .col_expr(Column::PrivateKey, Expr::value(sealed.to_vec()))
+            .col_expr(Column::Sealed, Expr::value(true))
+            .filter(Column::Kid.eq(kid))
+            .filter(Column::Sealed.eq(false))
+            .exec(&self.connection)
+            .await?;
+        Ok(updated.rows_affected == 1)
+    }
+}
+
+impl From<&StoredKey> for Model {
+    fn from(key: &StoredKey) -> Self {
+        Self {
+            kid: key.kid.clone(),
+            algorithm: key.algorithm.clone(),
+            private_key: key.private_key.clone(),
+            sealed: key.sealed,
+            public_jwk: key.public_jwk.clone(),
+            state: key.state.as_str().to_owned(),
+            published_at: key.published_at.as_millis(),
+            activated_at: key.activated_at.map(Timestamp::as_millis),
+            retired_at: key.retired_at.map(Timestamp::as_millis),
+        }
+    }
+}
+
+impl TryFrom<Model> for StoredKey {
+    type Error = StoreError;
+
+    fn try_from(model: Model) -> Result<Self, StoreError> {
+        let state = Row::new(TABLE, &model.kid).known("state", KeyState::parse(&model.state))?;
+        Ok(Self {
+            kid: model.kid,
+            algorithm: model.algorithm,
+            private_key: model.private_key,
+            sealed: model.sealed,
+            public_jwk: model.public_jwk,
+            state,
+            published_at: Timestamp::from_millis(model.published_at),
+            activated_at: model.activated_at.map(Timestamp::from_millis),
+            retired_at: model.retired_at.map(Timestamp::from_millis),
+        })
+    }
 }

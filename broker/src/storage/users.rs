@@ -1,24 +1,78 @@
 //! Users.
 
-use sea_orm::ConnectionTrait;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
 
+use super::entity::user::{Column, Entity, Model};
+use super::row::Row;
 use super::{Repository, StoreError};
-use crate::domain::{Subject, User};
+use crate::domain::{Subject, Timestamp, User};
+
+const TABLE: &str = "users";
 
 impl<C: ConnectionTrait> Repository<C> {
     /// The user.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn user(&self, _sub: &Subject) -> Result<Option<User>, StoreError> {
-        todo!()
+    pub async fn user(&self, sub: &Subject) -> Result<Option<User>, StoreError> {
+        Entity::find_by_id(sub.as_str())
+            .one(&self.connection)
+            .await?
+            .map(User::try_from)
+            .transpose()
     }
 
     /// Records a login: creates the user, or updates everything but `created_at`.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn record_login(&self, _user: &User) -> Result<(), StoreError> {
-        todo!()
+    pub async fn record_login(&self, user: &User) -> Result<(), StoreError> {
+        Entity::insert(Model::from(user).into_active_model())
+            .on_conflict(
+                OnConflict::column(Column::Sub)
+                    .update_columns([
+                        Column::UpstreamIssuer,
+                        Column::UpstreamSubject,
+                        Column::NextcloudUid,
+                        Column::Name,
+                        Column::LastLoginAt,
+                    ])
+                    .to_owned(),
+            )
+            .exec_without_returning(&self.connection)
+            .await
+            .map_err(StoreError::inserting(TABLE))?;
+        Ok(())
+    }
+}
+
+impl From<&User> for Model {
+    fn from(user: &User) -> Self {
+        Self {
+            sub: user.sub.to_string(),
+            upstream_issuer: user.upstream_issuer.clone(),
+            upstream_subject: user.upstream_subject.clone(),
+            nextcloud_uid: user.nextcloud_uid.clone(),
+            name: user.name.clone(),
+            created_at: user.created_at.as_millis(),
+            last_login_at: user.last_login_at.as_millis(),
+        }
+    }
+}
+
+impl TryFrom<Model> for User {
+    type Error = StoreError;
+
+    fn try_from(model: Model) -> Result<Self, StoreError> {
+        Ok(Self {
+            sub: Row::new(TABLE, &model.sub).parsed("sub", Subject::parse(model.sub.as_str()))?,
+            upstream_issuer: model.upstream_issuer,
+            upstream_subject: model.upstream_subject,
+            nextcloud_uid: model.nextcloud_uid,
+            name: model.name,
+            created_at: Timestamp::from_millis(model.created_at),
+            last_login_at: Timestamp::from_millis(model.last_login_at),
+        })
     }
 }
