@@ -104,16 +104,14 @@ impl RedirectUri {
         if self.0 == requested {
             return true;
         }
-        let (Ok(registered), Ok(parsed)) = (Url::parse(&self.0), Self::parse(requested)) else {
-            return false;
-        };
-        let Ok(mut requested) = Url::parse(&parsed.0) else {
-            return false;
-        };
-        if registered.scheme() != "http" || !is_loopback(&registered) {
+        if !self.is_loopback() || Self::parse(requested).is_err() {
             return false;
         }
-        requested.set_port(registered.port()).is_ok() && requested == registered
+        // As text too: a URL parser would make `/a/../b` and `/b` one.
+        match (without_port(&self.0), without_port(requested)) {
+            (Some(registered), Some(requested)) => registered == requested,
+            _ => false,
+        }
     }
 
     /// Whether the answer goes to a program on the user's own machine over http.
@@ -160,6 +158,20 @@ fn require_plain_host(url: &Url) -> Result<(), InvalidRedirectUri> {
     }
 }
 
+/// An `http` URI in two parts, scheme and host, and all after the port.
+fn without_port(uri: &str) -> Option<(&str, &str)> {
+    let authority = "http://".len();
+    let rest = uri.get(authority..)?;
+    let end = authority + rest.find(['/', '?']).unwrap_or(rest.len());
+    let (before, after) = uri.split_at_checked(end)?;
+    let host = match before.rsplit_once(':') {
+        // The last colon inside the brackets of an IPv6 address begins no port.
+        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => before,
+    };
+    Some((host, after))
+}
+
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name.eq_ignore_ascii_case("localhost"),
@@ -167,5 +179,162 @@ fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv4(address)) => address == std::net::Ipv4Addr::LOCALHOST,
         Some(Host::Ipv6(address)) => address == std::net::Ipv6Addr::LOCALHOST,
         None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_registered() {
+        for good in [
+            "https://claude.ai/api/mcp/auth_callback",
+            "https://a.example:8443/cb?x=1",
+            "http://127.0.0.1/",
+            "http://127.0.0.1:33418/",
+            "http://localhost:8787/callback",
+            "http://[::1]:5000/callback",
+            "cursor://anysphere.cursor-mcp/oauth/callback",
+            "com.example.app:/callback",
+        ] {
+            assert!(RedirectUri::parse(good).is_ok(), "{good}");
+        }
+        for (bad, why) in [
+            ("", InvalidRedirectUri::NotAbsolute),
+            ("/callback", InvalidRedirectUri::NotAbsolute),
+            ("https://a.example/a b", InvalidRedirectUri::NotAbsolute),
+            (
+                "https://a.example\\@b.example/",
+                InvalidRedirectUri::NotAbsolute,
+            ),
+            ("https://a.example/\n", InvalidRedirectUri::NotAbsolute),
+            ("https://a.example/ä", InvalidRedirectUri::NotAbsolute),
+            ("https://a.example/#x", InvalidRedirectUri::Fragment),
+            ("https://a.example/#", InvalidRedirectUri::Fragment),
+            ("javascript:alert(1)", InvalidRedirectUri::ForbiddenScheme),
+            ("JavaScript:alert(1)", InvalidRedirectUri::ForbiddenScheme),
+            ("data:text/html,x", InvalidRedirectUri::ForbiddenScheme),
+            ("file:///etc/passwd", InvalidRedirectUri::ForbiddenScheme),
+            ("http://a.example/cb", InvalidRedirectUri::PlainHttp),
+            ("http://127.0.0.2/cb", InvalidRedirectUri::PlainHttp),
+            (
+                "http://localhost.a.example/cb",
+                InvalidRedirectUri::PlainHttp,
+            ),
+            ("https://*.a.example/cb", InvalidRedirectUri::Host),
+            ("https://user@a.example/cb", InvalidRedirectUri::Host),
+            ("http://user:pw@localhost/cb", InvalidRedirectUri::Host),
+        ] {
+            assert_eq!(RedirectUri::parse(bad), Err(why), "{bad:?}");
+        }
+        let long = format!("https://a.example/{}", "a".repeat(2048));
+        assert_eq!(RedirectUri::parse(long), Err(InvalidRedirectUri::TooLong));
+    }
+
+    #[test]
+    fn a_request_matches_by_exact_text_but_for_a_loopback_port() {
+        for (registered, requested, same) in [
+            // Exact, to the letter.
+            ("https://a.example/cb", "https://a.example/cb", true),
+            ("https://a.example/cb", "https://a.example/cb/", false),
+            ("https://a.example/cb", "https://a.example/CB", false),
+            ("https://a.example/cb", "https://A.example/cb", false),
+            ("https://a.example/cb", "HTTPS://a.example/cb", false),
+            ("https://a.example/cb", "https://a.example:443/cb", false),
+            ("https://a.example/cb", "https://a.example:444/cb", false),
+            ("https://a.example/cb", "https://a.example/cb?x=1", false),
+            ("https://a.example/cb", "https://a.example/cb?", false),
+            ("https://a.example/cb", "https://a.example/x/../cb", false),
+            ("https://a.example/cb", "https://a.example/%63b", false),
+            ("https://a.example/cb", "https://a.example/cb#x", false),
+            ("https://a.example/cb", "https://user@a.example/cb", false),
+            (
+                "https://a.example/cb",
+                "https://a.example.evil.example/cb",
+                false,
+            ),
+            ("https://a.example/cb", "http://a.example/cb", false),
+            ("https://a.example/cb?x=1", "https://a.example/cb?x=1", true),
+            (
+                "https://a.example/cb?x=1",
+                "https://a.example/cb?x=2",
+                false,
+            ),
+            ("https://a.example", "https://a.example/", false),
+            // Loopback over http: any port, all else to the letter.
+            ("http://127.0.0.1/cb", "http://127.0.0.1:5000/cb", true),
+            ("http://127.0.0.1:5000/cb", "http://127.0.0.1/cb", true),
+            ("http://127.0.0.1:5000/cb", "http://127.0.0.1:6001/cb", true),
+            ("http://localhost:5000/cb", "http://localhost:1/cb", true),
+            ("http://[::1]/cb", "http://[::1]:5000/cb", true),
+            ("http://[::1]:5000/cb", "http://[::1]:1/cb", true),
+            ("http://127.0.0.1/", "http://127.0.0.1:33418/", true),
+            ("http://127.0.0.1:1", "http://127.0.0.1:2", true),
+            ("http://127.0.0.1/", "http://127.0.0.1:33418", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:5000/cb/", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:5000/CB", false),
+            (
+                "http://127.0.0.1/cb",
+                "http://127.0.0.1:5000/x/../cb",
+                false,
+            ),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:5000/cb?x=1", false),
+            (
+                "http://127.0.0.1/cb?x=1",
+                "http://127.0.0.1:5000/cb?x=1",
+                true,
+            ),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:5000/cb#x", false),
+            ("http://127.0.0.1/cb", "http://u@127.0.0.1:5000/cb", false),
+            ("http://127.0.0.1/cb", "http://127.0.0.1:70000/cb", false),
+            ("http://127.0.0.1/cb", "https://127.0.0.1/cb", false),
+            // The three spellings of loopback are three hosts.
+            ("http://127.0.0.1/cb", "http://localhost/cb", false),
+            ("http://localhost/cb", "http://LOCALHOST:1/cb", false),
+            ("http://[::1]/cb", "http://127.0.0.1/cb", false),
+            (
+                "http://localhost/cb",
+                "http://localhost.evil.example/cb",
+                false,
+            ),
+            (
+                "http://127.0.0.1/cb",
+                "http://127.0.0.1.evil.example/cb",
+                false,
+            ),
+            (
+                "http://127.0.0.1/cb",
+                "http://127.0.0.1:5000@evil.example/cb",
+                false,
+            ),
+            // https on loopback and private-use schemes: exact.
+            (
+                "https://localhost:5000/cb",
+                "https://localhost:5001/cb",
+                false,
+            ),
+            ("com.example.app:/cb", "com.example.app:/cb", true),
+            ("com.example.app:/cb", "com.example.app:/other", false),
+        ] {
+            let registered = RedirectUri::parse(registered).unwrap();
+            assert_eq!(
+                registered.matches(requested),
+                same,
+                "{registered} and {requested}"
+            );
+        }
+    }
+
+    #[test]
+    fn people_see_the_host_or_the_apps_scheme() {
+        for (uri, shown) in [
+            ("https://claude.ai/api/mcp/auth_callback", "claude.ai"),
+            ("http://127.0.0.1:5000/cb", "127.0.0.1"),
+            ("http://[::1]:5000/cb", "[::1]"),
+            ("cursor://anysphere.cursor-mcp/oauth/callback", "cursor:"),
+        ] {
+            assert_eq!(RedirectUri::parse(uri).unwrap().display_host(), shown);
+        }
     }
 }
