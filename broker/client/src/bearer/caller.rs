@@ -78,3 +78,34 @@ impl<S: Sync> FromRequestParts<S> for Caller {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn caller(scope: &str) -> Caller {
+        let claims = json!({
+            "iss": "i", "sub": "alice", "aud": "a", "client_id": "c", "scope": scope,
+            "iat": 1, "exp": 2, "jti": "j",
+        });
+        Caller::new(
+            Arc::new(serde_json::from_value(claims).unwrap()),
+            Secret::new("token"),
+        )
+    }
+
+    #[test]
+    fn a_caller_has_what_the_token_allows() {
+        let caller = caller("notes.read notes.write");
+        assert!(caller.has(&"notes.read".parse().unwrap()));
+        assert!(caller.has(&Scope::new()));
+        assert!(!caller.has(&"notes.read files.read".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_token_without_scopes_allows_nothing_at_all() {
+        assert!(!caller("").has(&Scope::new()));
+    }
+}

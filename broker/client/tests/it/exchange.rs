@@ -1,5 +1,8 @@
 //! RFC 8693 §2: what an exchange sends, and what it makes of the answer.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use broker_client::exchange::{ExchangeError, ExchangeRequest, TokenExchanger, Unavailable};
 use broker_client::http::{ClientAuthentication, HttpError};
 use broker_client::oauth::Scope;
@@ -18,7 +21,7 @@ fn basic() -> ClientAuthentication {
     }
 }
 
-fn exchanger(server: &FakeServer) -> TokenExchanger {
+fn exchanger_of(server: &FakeServer) -> TokenExchanger {
     TokenExchanger::new(http_client(), server.url("/token"), basic())
 }
 
@@ -32,7 +35,7 @@ async fn outcome(status: StatusCode, body: Value) -> Result<Scope, ExchangeError
         scope: Some(&asked),
         ..ExchangeRequest::new(&subject, "nextcloud")
     };
-    exchanger(&server)
+    exchanger_of(&server)
         .exchange(request)
         .await
         .map(|token| token.scope)
@@ -57,7 +60,7 @@ async fn the_request_is_as_the_rfc_says() {
         traceparent: Some(traceparent),
         ..ExchangeRequest::new(&subject, "nextcloud")
     };
-    let token = exchanger(&server).exchange(request).await.unwrap();
+    let token = exchanger_of(&server).exchange(request).await.unwrap();
     assert_eq!(token.expires_in, 60);
     assert_eq!(token.scope, scope);
     assert!(!format!("{token:?}").contains(token.token.expose()));
@@ -176,6 +179,35 @@ async fn a_broker_that_is_not_there_is_unavailable() {
     let ExchangeError::Unavailable(Unavailable::Http(HttpError::Connect(_))) = error else {
         panic!("{error:?}")
     };
+}
+
+#[tokio::test]
+async fn a_failed_connection_is_tried_once_more_and_nothing_else_is() {
+    // Accepts and hangs up, so that TLS never comes about: nothing was sent.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let connections = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&connections);
+    tokio::spawn(async move {
+        while listener.accept().await.is_ok() {
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    });
+    let url = Url::parse(&format!("https://{address}/token")).unwrap();
+    let subject = Secret::new("subject");
+    let exchanger = TokenExchanger::new(http_client(), url, basic());
+    let error = exchanger
+        .exchange(ExchangeRequest::new(&subject, "nextcloud"))
+        .await
+        .unwrap_err();
+    assert!(matches!(error, ExchangeError::Unavailable(_)), "{error:?}");
+    assert_eq!(connections.load(Ordering::SeqCst), 2);
+
+    let server = FakeServer::start().await;
+    server.answer_token_requests_with(StatusCode::SERVICE_UNAVAILABLE, json!({}));
+    let request = ExchangeRequest::new(&subject, "nextcloud");
+    exchanger_of(&server).exchange(request).await.unwrap_err();
+    assert_eq!(server.token_requests().len(), 1);
 }
 
 #[tokio::test]
