@@ -1,1 +1,267 @@
-//! Under construction.
+//! The configuration: every key, its default, and when to change it.
+//!
+//! A TOML file, overridden by the environment (`BROKER__SECTION__KEY`; entries of a list by their
+//! number, from 0: `BROKER__CLIENTS__0__CLIENT_SECRET`). Durations are written `"90s"`, `"10m"`,
+//! `"1h30m"`, `"30d"`. Secrets stand inline or in a file of their own: `{ file = "/run/secrets/x" }`
+//! (`BROKER__UPSTREAM__CLIENT_SECRET__FILE`). Relative paths start at the working directory.
+//!
+//! Loading reports every problem at once. `deploy/broker.toml` shows every key in the same words.
+//! Only [`crate::app`] and [`crate::cli`] read the configuration; the rest receives parts.
+
+mod check;
+mod clients;
+mod load;
+mod parts;
+mod read;
+mod resources;
+mod secret;
+mod tokens;
+mod upstream;
+mod values;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use broker_client::secret::Secret;
+
+pub use clients::Client;
+pub use load::{ConfigError, from_table, load};
+pub use read::Problem;
+pub use resources::{Downstream, Resource};
+pub use secret::KeyMaterial;
+pub use tokens::Tokens;
+pub use upstream::{AuthenticationMethod, Upstream};
+
+use self::read::Section;
+use crate::domain::RegistrationPolicy;
+use crate::keys::Algorithm;
+use crate::storage::Synchronous;
+
+/// The whole configuration of one broker.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `[server]`: who we are and where we listen.
+    pub server: Server,
+    /// `[admin]`: the listener for administrators.
+    pub admin: Admin,
+    /// `[database]`: where everything is kept.
+    pub database: Database,
+    /// `[keys]`: signing and encryption keys.
+    pub keys: Keys,
+    /// `[upstream]`: the identity provider where users log in.
+    pub upstream: Upstream,
+    /// `[tokens]`: how long things live.
+    pub tokens: Tokens,
+    /// `[registration]`: clients that register themselves.
+    pub registration: Registration,
+    /// `[[resources]]`: the protected MCP servers.
+    pub resources: Vec<Resource>,
+    /// `[[downstreams]]`: the APIs that tokens are exchanged for.
+    pub downstreams: Vec<Downstream>,
+    /// `[[clients]]`: clients that need no registration.
+    pub clients: Vec<Client>,
+}
+
+impl Config {
+    fn read(mut root: Section<'_>) -> Option<Self> {
+        let server = Server::read(root.section("server"));
+        let admin = Admin::read(root.section("admin"));
+        let database = Database::read(root.section("database"));
+        let keys = Keys::read(root.section("keys"));
+        let upstream = Upstream::read(root.section("upstream"));
+        let tokens = Tokens::read(root.section("tokens"));
+        let registration = Registration::read(root.section("registration"));
+        let resources = every(root.sections("resources"), Resource::read);
+        let downstreams = every(root.sections("downstreams"), Downstream::read);
+        let clients = every(root.sections("clients"), Client::read);
+        root.finish();
+        Some(Self {
+            server: server?,
+            admin,
+            database,
+            keys: keys?,
+            upstream: upstream?,
+            tokens,
+            registration,
+            resources: resources?,
+            downstreams: downstreams?,
+            clients: clients?,
+        })
+    }
+}
+
+/// Reads every entry, so that the problems of all are found, and gives them if all are good.
+fn every<'a, T>(
+    sections: Vec<Section<'a>>,
+    read: impl Fn(Section<'a>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let entries: Vec<Option<T>> = sections.into_iter().map(read).collect();
+    entries.into_iter().collect()
+}
+
+/// `[server]`.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// The broker's public base URL, which is also the `iss` of its tokens, byte for byte.
+    ///
+    /// Required. `BROKER__SERVER__ISSUER`. https, or http on loopback; no trailing slash, query or
+    /// fragment. Changing it makes every token and every client's discovery invalid.
+    pub issuer: String,
+    /// The address of the public listener, behind the TLS-terminating proxy.
+    ///
+    /// Default `127.0.0.1:4280`. `BROKER__SERVER__LISTEN`. In a container use `0.0.0.0:4280`.
+    pub listen: SocketAddr,
+}
+
+impl Server {
+    fn read(mut section: Section<'_>) -> Option<Self> {
+        let issuer = section.required("issuer", "the public base URL, such as https://mcp.example");
+        let listen = section.or("listen", loopback(4280));
+        section.finish();
+        Some(Self {
+            issuer: issuer?,
+            listen,
+        })
+    }
+}
+
+/// `[admin]`.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// The address of the listener for the admin API and metrics; never put it on the ingress.
+    ///
+    /// Default `127.0.0.1:4281`. `BROKER__ADMIN__LISTEN`. In a cluster, an address that only the
+    /// monitoring and the administrators reach.
+    pub listen: SocketAddr,
+}
+
+impl Admin {
+    fn read(mut section: Section<'_>) -> Self {
+        let listen = section.or("listen", loopback(4281));
+        section.finish();
+        Self { listen }
+    }
+}
+
+/// `[database]`.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Where everything is kept: `sqlite:path` or `postgres://user:password@host/name`.
+    ///
+    /// Default `sqlite:broker.db`. `BROKER__DATABASE__URL`. Created and migrated at the first
+    /// start. SQLite serves one machine; several replicas need PostgreSQL. A secret, because it
+    /// may hold a password: `{ file = "…" }` works too.
+    pub url: Secret,
+    /// When an SQLite commit counts as done: `full` (survives power loss) or `normal` (survives a
+    /// crash of the process).
+    ///
+    /// Default `full`. `BROKER__DATABASE__SYNCHRONOUS`. `normal` is faster, but power loss may undo
+    /// the last refresh-token rotations, and their clients' next attempt looks like theft.
+    pub synchronous: Synchronous,
+    /// The most connections held open.
+    ///
+    /// Default 8. `BROKER__DATABASE__MAX_CONNECTIONS`. Raise it when requests wait for the
+    /// database; all replicas together must fit PostgreSQL's `max_connections`.
+    pub max_connections: u32,
+}
+
+impl Database {
+    fn read(mut section: Section<'_>) -> Self {
+        let url = section.or("url", Secret::new("sqlite:broker.db"));
+        let synchronous = section.or("synchronous", Synchronous::Full);
+        let max_connections = section.checked(
+            "max_connections",
+            8,
+            |number| (1..=1000).contains(number),
+            "must be from 1 to 1000",
+        );
+        section.finish();
+        Self {
+            url,
+            synchronous,
+            max_connections,
+        }
+    }
+}
+
+/// `[keys]`.
+#[derive(Debug, Clone)]
+pub struct Keys {
+    /// The algorithm of new signing keys: `ES256`, `EdDSA` or `RS256`.
+    ///
+    /// Default `ES256`. `BROKER__KEYS__ALGORITHM`. `RS256` when something that verifies our tokens
+    /// knows nothing else. A change takes effect two hours later, once the new key is known
+    /// everywhere.
+    pub algorithm: Algorithm,
+    /// How long a signing key signs before the next one takes over.
+    ///
+    /// Default `30d`, at least `1d`. `BROKER__KEYS__ROTATE_AFTER`. Shorter when your rules ask.
+    pub rotate_after: Duration,
+    /// The encryption keys for secrets in the database: `[{ id = "…", key = "…" }]`, each key 32
+    /// bytes in base64 (`openssl rand -base64 32`). The first one seals, all of them open.
+    ///
+    /// Default: none; then signing keys stand in the database unsealed. `BROKER__KEYS__ENCRYPTION`.
+    /// Set it in production; to change it, put the new key first and keep the old one after it.
+    pub encryption: Vec<EncryptionKey>,
+}
+
+/// An entry of `keys.encryption`.
+#[derive(Debug, Clone)]
+pub struct EncryptionKey {
+    /// The name that sealed values carry, to find their key again. Required.
+    pub id: String,
+    /// 32 bytes in base64, inline or `{ file = "…" }`. Required.
+    pub key: KeyMaterial,
+}
+
+impl Keys {
+    fn read(mut section: Section<'_>) -> Option<Self> {
+        let algorithm = section.or("algorithm", Algorithm::Es256);
+        let rotate_after = section.checked(
+            "rotate_after",
+            Duration::from_hours(30 * 24),
+            |duration| *duration >= Duration::from_hours(24),
+            "must be at least 1d: a new key is published two hours before it signs",
+        );
+        let encryption = every(section.sections("encryption"), EncryptionKey::read);
+        section.finish();
+        Some(Self {
+            algorithm,
+            rotate_after,
+            encryption: encryption?,
+        })
+    }
+}
+
+impl EncryptionKey {
+    fn read(mut section: Section<'_>) -> Option<Self> {
+        let id = section.required("id", "a name for the key, such as the month it is from");
+        let key = section.required("key", "32 bytes in base64: `openssl rand -base64 32`");
+        section.finish();
+        Some(Self { id: id?, key: key? })
+    }
+}
+
+/// `[registration]`.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// What becomes of clients that register themselves (RFC 7591): `open` (usable at once; the
+    /// user always sees the consent page), `approval` (usable once an administrator approves) or
+    /// `closed`.
+    ///
+    /// Default `open`, because MCP clients expect it. `BROKER__REGISTRATION__POLICY`. `approval`
+    /// where only known programs may reach your Nextcloud.
+    pub policy: RegistrationPolicy,
+}
+
+impl Registration {
+    fn read(mut section: Section<'_>) -> Self {
+        let policy = section.or("policy", RegistrationPolicy::Open);
+        section.finish();
+        Self { policy }
+    }
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}

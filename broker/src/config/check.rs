@@ -1,0 +1,198 @@
+//! Rules between keys: what each key alone cannot show.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+
+use url::{Host, Url};
+
+use super::read::Problems;
+use super::{AuthenticationMethod, Config};
+use crate::crypto::Cipher;
+
+/// Writes down what does not fit together.
+pub(super) fn check(config: &Config, problems: &Problems) {
+    issuer(config, problems);
+    upstream(config, problems);
+    encryption(config, problems);
+    resources(config, problems);
+    clients(config, problems);
+    if config.server.listen == config.admin.listen && config.server.listen.port() != 0 {
+        problems.add("admin.listen", "must differ from server.listen");
+    }
+}
+
+fn issuer(config: &Config, problems: &Problems) {
+    const KEY: &str = "server.issuer";
+    let issuer = &config.server.issuer;
+    let Ok(url) = Url::parse(issuer) else {
+        problems.add(KEY, "must be a URL, such as https://mcp.example");
+        return;
+    };
+    // RFC 8414 §2.
+    if url.query().is_some() || url.fragment().is_some() {
+        problems.add(KEY, "must not have a query or fragment");
+    } else if issuer.ends_with('/') {
+        problems.add(KEY, "must not end with a slash");
+    } else if url.as_str().trim_end_matches('/') != issuer
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
+        // Clients compare it byte for byte, some of them after normalising their side.
+        problems.add(
+            KEY,
+            "must be written in its normal form: lower-case host, no default port, no user",
+        );
+    }
+    match url.scheme() {
+        "https" => {}
+        "http" if is_loopback(&url) => {}
+        _ => problems.add(KEY, "must be https; http is for loopback addresses only"),
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+fn upstream(config: &Config, problems: &Problems) {
+    let upstream = &config.upstream;
+    let url = Url::parse(&upstream.issuer)
+        .ok()
+        .filter(|url| matches!(url.scheme(), "http" | "https"));
+    if url.is_none_or(|url| url.query().is_some() || url.fragment().is_some()) {
+        problems.add(
+            "upstream.issuer",
+            "must be an http or https URL without query and fragment",
+        );
+    }
+    let public = upstream.client_authentication == AuthenticationMethod::None;
+    if upstream.client_secret.is_none() && !public {
+        problems.add(
+            "upstream.client_secret",
+            "is missing; without one set upstream.client_authentication to none",
+        );
+    }
+    if upstream.client_secret.is_some() && public {
+        problems.add(
+            "upstream.client_secret",
+            "is never sent with client_authentication none; remove one of them",
+        );
+    }
+}
+
+fn encryption(config: &Config, problems: &Problems) {
+    let keys = &config.keys.encryption;
+    unique(problems, keys.iter().map(|key| key.id.as_str()), |index| {
+        format!("keys.encryption[{index}].id")
+    });
+    for (index, key) in keys.iter().enumerate() {
+        if key.id.is_empty() || key.id.len() > Cipher::LONGEST_KEY_ID {
+            problems.add(
+                format!("keys.encryption[{index}].id"),
+                "must have 1 to 255 bytes",
+            );
+        }
+    }
+}
+
+fn resources(config: &Config, problems: &Problems) {
+    if config.resources.is_empty() {
+        problems.add(
+            "resources",
+            "is missing: name at least one protected MCP server in [[resources]]",
+        );
+    }
+    unique(
+        problems,
+        config.resources.iter().map(|resource| &resource.id),
+        |index| format!("resources[{index}].id"),
+    );
+    unique(
+        problems,
+        config.downstreams.iter().map(|downstream| &downstream.name),
+        |index| format!("downstreams[{index}].name"),
+    );
+    unique(
+        problems,
+        config.downstreams.iter().map(|downstream| &downstream.uri),
+        |index| format!("downstreams[{index}].uri"),
+    );
+    let defaults = || config.resources.iter().enumerate();
+    for (index, _) in defaults().filter(|(_, resource)| resource.default).skip(1) {
+        problems.add(
+            format!("resources[{index}].default"),
+            "another resource is the default already",
+        );
+    }
+    let names: HashSet<_> = config.downstreams.iter().map(|entry| &entry.name).collect();
+    for (index, resource) in config.resources.iter().enumerate() {
+        for name in &resource.downstreams {
+            if !names.contains(name) {
+                problems.add(
+                    format!("resources[{index}].downstreams"),
+                    format!("there is no [[downstreams]] entry of the name {name}"),
+                );
+            }
+        }
+        let taken = config.resources.iter().enumerate().any(|(other, entry)| {
+            other != index
+                && resource
+                    .aliases
+                    .iter()
+                    .any(|alias| alias == entry.id.as_str() || entry.aliases.contains(alias))
+        });
+        if taken {
+            problems.add(
+                format!("resources[{index}].aliases"),
+                "another resource has the same identifier",
+            );
+        }
+    }
+}
+
+fn clients(config: &Config, problems: &Problems) {
+    unique(
+        problems,
+        config.clients.iter().map(|client| &client.client_id),
+        |index| format!("clients[{index}].client_id"),
+    );
+    let resources: HashSet<_> = config.resources.iter().map(|entry| &entry.id).collect();
+    let downstreams: HashSet<_> = config.downstreams.iter().map(|entry| &entry.name).collect();
+    for (index, client) in config.clients.iter().enumerate() {
+        for id in client.serves.iter().filter(|id| !resources.contains(id)) {
+            problems.add(
+                format!("clients[{index}].serves"),
+                format!("there is no [[resources]] entry with the id {id}"),
+            );
+        }
+        for name in client
+            .exchange
+            .iter()
+            .filter(|name| !downstreams.contains(name))
+        {
+            problems.add(
+                format!("clients[{index}].exchange"),
+                format!("there is no [[downstreams]] entry of the name {name}"),
+            );
+        }
+    }
+}
+
+/// Writes down each value that stood before.
+fn unique<T: Eq + Hash>(
+    problems: &Problems,
+    values: impl Iterator<Item = T>,
+    key: impl Fn(usize) -> String,
+) {
+    let mut seen = HashSet::new();
+    for (index, value) in values.enumerate() {
+        if !seen.insert(value) {
+            problems.add(key(index), "is there twice");
+        }
+    }
+}

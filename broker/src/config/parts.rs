@@ -1,0 +1,152 @@
+//! What the configuration becomes: the values that the parts of the broker are made with.
+
+use broker_client::http::ClientAuthentication;
+use broker_client::secret::Secret;
+
+use super::{AuthenticationMethod, Client, Config};
+use crate::crypto::{self, Cipher};
+use crate::domain::{
+    self, Catalog, ClientKind, ClientStatus, GrantType, Timestamp, TokenEndpointAuthMethod,
+};
+use crate::keys::Policy;
+use crate::storage;
+use crate::token::Lifetimes;
+use crate::upstream;
+
+impl Config {
+    /// How to open the database.
+    #[must_use]
+    pub fn storage_options(&self) -> storage::Options {
+        storage::Options {
+            url: self.database.url.expose().to_owned(),
+            synchronous: self.database.synchronous,
+            max_connections: self.database.max_connections,
+        }
+    }
+
+    /// The ring of encryption keys.
+    #[must_use]
+    pub fn cipher(&self) -> Cipher {
+        let keys = self.keys.encryption.iter();
+        Cipher::new(
+            keys.map(|entry| (entry.id.clone(), *entry.key.expose()))
+                .collect(),
+        )
+    }
+
+    /// How signing keys rotate.
+    #[must_use]
+    pub const fn key_policy(&self) -> Policy {
+        Policy::new(self.keys.algorithm, self.keys.rotate_after)
+    }
+
+    /// The resources and downstreams.
+    #[must_use]
+    pub fn catalog(&self) -> Catalog {
+        let resources = self.resources.iter().map(|entry| domain::Resource {
+            id: entry.id.clone(),
+            name: entry.name.clone(),
+            aliases: entry.aliases.clone(),
+            scopes: entry.scopes.clone(),
+            default_scopes: entry.default_scopes.clone(),
+            downstreams: entry.downstreams.clone(),
+            is_default: entry.default,
+        });
+        let downstreams = self.downstreams.iter().map(|entry| domain::Downstream {
+            name: entry.name.clone(),
+            uri: entry.uri.clone(),
+            audience: entry.audience.clone(),
+            strategy: entry.strategy,
+            token_lifetime: entry.token_lifetime,
+        });
+        Catalog::new(resources.collect(), downstreams.collect())
+    }
+
+    /// How long refresh tokens and grants live.
+    #[must_use]
+    pub const fn lifetimes(&self) -> Lifetimes {
+        Lifetimes {
+            refresh_token: self.tokens.refresh_token,
+            refresh_token_absolute: self.tokens.refresh_token_absolute,
+            refresh_grace: self.tokens.refresh_grace,
+        }
+    }
+
+    /// The identity provider.
+    #[must_use]
+    pub fn upstream_config(&self) -> upstream::Config {
+        let configured = &self.upstream;
+        let client_id = configured.client_id.clone();
+        let client_secret = configured
+            .client_secret
+            .clone()
+            .unwrap_or_else(|| Secret::new(""));
+        upstream::Config {
+            issuer: configured.issuer.clone(),
+            authentication: match configured.client_authentication {
+                AuthenticationMethod::ClientSecretBasic => ClientAuthentication::Basic {
+                    client_id,
+                    client_secret,
+                },
+                AuthenticationMethod::ClientSecretPost => ClientAuthentication::Post {
+                    client_id,
+                    client_secret,
+                },
+                AuthenticationMethod::None => ClientAuthentication::None { client_id },
+            },
+            scopes: configured.scopes.clone(),
+            public_url: configured.public_url.clone(),
+            back_channel_url: configured.back_channel_url.clone(),
+            send_resource: configured.send_resource,
+            audience: configured.audience.clone(),
+            authorize_parameters: configured.authorize_parameters.clone(),
+            uid_claim: configured.uid_claim.clone(),
+        }
+    }
+
+    /// The configured clients, as they are registered at `now`.
+    #[must_use]
+    pub fn registered_clients(&self, now: Timestamp) -> Vec<domain::Client> {
+        self.clients
+            .iter()
+            .map(|client| client.registered(now))
+            .collect()
+    }
+}
+
+impl Client {
+    fn registered(&self, now: Timestamp) -> domain::Client {
+        let mut grant_types = Vec::new();
+        if !self.redirect_uris.is_empty() {
+            grant_types.extend([GrantType::AuthorizationCode, GrantType::RefreshToken]);
+        }
+        if !self.exchange.is_empty() {
+            grant_types.push(GrantType::TokenExchange);
+        }
+        let secret = self.client_secret.as_ref();
+        domain::Client {
+            id: self.client_id.clone(),
+            kind: ClientKind::Preregistered,
+            status: ClientStatus::Approved,
+            name: self.name.clone(),
+            redirect_uris: self.redirect_uris.clone(),
+            grant_types,
+            auth_method: match secret {
+                Some(_) => TokenEndpointAuthMethod::ClientSecretBasic,
+                None => TokenEndpointAuthMethod::None,
+            },
+            secrets: secret
+                .map(|secret| crypto::hash(secret.expose()))
+                .into_iter()
+                .collect(),
+            scope: None,
+            serves: self.serves.clone(),
+            exchange: self.exchange.clone(),
+            metadata: serde_json::Map::new(),
+            registration_token: None,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! `[[resources]]` and `[[downstreams]]`: what tokens are for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use broker_client::oauth::Scope;
+
+use super::read::Section;
+use crate::domain::{DownstreamName, ResourceUri, Strategy};
+
+/// An entry of `[[resources]]`: a protected MCP server that access tokens are issued for.
+#[derive(Debug, Clone)]
+pub struct Resource {
+    /// Its identifier (RFC 8707), the `aud` of its tokens: the URL that clients connect to.
+    ///
+    /// Required. `BROKER__RESOURCES__0__ID`.
+    pub id: ResourceUri,
+    /// Its name on the consent page.
+    ///
+    /// Default: the id. `BROKER__RESOURCES__0__NAME`.
+    pub name: String,
+    /// Whether it is meant when a client names no resource; one at most.
+    ///
+    /// Default `false`; the only resource is the default all the same.
+    /// `BROKER__RESOURCES__0__DEFAULT`.
+    pub default: bool,
+    /// More identifiers by which clients may ask for it.
+    ///
+    /// Default `[]`. `BROKER__RESOURCES__0__ALIASES`. For clients that still send an older name.
+    pub aliases: Vec<String>,
+    /// The downstreams whose tokens its server may ask for.
+    ///
+    /// Default `[]`. `BROKER__RESOURCES__0__DOWNSTREAMS`.
+    pub downstreams: Vec<DownstreamName>,
+    /// Its scopes, each with a sentence for the consent page.
+    ///
+    /// Required: a token without scopes calls nothing. `BROKER__RESOURCES__0__SCOPES`.
+    pub scopes: BTreeMap<String, String>,
+    /// The scopes that are granted to a client that asks for none.
+    ///
+    /// Default: all of them. `BROKER__RESOURCES__0__DEFAULT_SCOPES`. Fewer, so that clients ask
+    /// for more only when a tool needs it.
+    pub default_scopes: Scope,
+}
+
+impl Resource {
+    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+        let id: Option<ResourceUri> = section.required("id", "the URL that MCP clients connect to");
+        let name = section.optional("name");
+        let default = section.or("default", false);
+        let aliases = section.list("aliases");
+        let downstreams = section.list("downstreams");
+        let scopes: BTreeMap<String, String> = section.map("scopes").into_iter().collect();
+        let known = Scope::from_tokens(scopes.keys());
+        match &known {
+            Ok(known) if known.is_empty() => section.problem(
+                "scopes",
+                r#"is missing: one line for each, such as "notes.read" = "Read your notes""#,
+            ),
+            Ok(_) => {}
+            Err(error) => section.problem("scopes", error.to_string()),
+        }
+        let known = known.unwrap_or_default();
+        let default_scopes = default_scopes(&mut section, &known);
+        section.finish();
+        let id = id?;
+        Some(Self {
+            name: name.unwrap_or_else(|| id.to_string()),
+            id,
+            default,
+            aliases,
+            downstreams,
+            scopes,
+            default_scopes,
+        })
+    }
+}
+
+fn default_scopes(section: &mut Section<'_>, known: &Scope) -> Scope {
+    let written: Vec<String> = section.list("default_scopes");
+    if written.is_empty() {
+        return known.clone();
+    }
+    match Scope::from_tokens(written) {
+        Ok(scope) if scope.is_subset_of(known) => scope,
+        Ok(scope) => {
+            section.problem(
+                "default_scopes",
+                format!(
+                    "names scopes that are not under scopes: {}",
+                    scope.difference(known)
+                ),
+            );
+            scope
+        }
+        Err(error) => {
+            section.problem("default_scopes", error.to_string());
+            Scope::new()
+        }
+    }
+}
+
+/// An entry of `[[downstreams]]`: an API that ephemeral tokens are for.
+#[derive(Debug, Clone)]
+pub struct Downstream {
+    /// Its name: the `audience` of exchange requests.
+    ///
+    /// Required. `BROKER__DOWNSTREAMS__0__NAME`.
+    pub name: DownstreamName,
+    /// Its URI, which exchange requests may use as `resource`.
+    ///
+    /// Required. `BROKER__DOWNSTREAMS__0__URI`.
+    pub uri: ResourceUri,
+    /// The `aud` of its tokens: for Nextcloud the client id of the broker's provider entry in
+    /// `user_oidc`.
+    ///
+    /// Default: the name. `BROKER__DOWNSTREAMS__0__AUDIENCE`.
+    pub audience: String,
+    /// How a token for it comes about: `mint` (the broker signs it), `upstream_exchange` or
+    /// `session` (both not available in this version).
+    ///
+    /// Default `mint`. `BROKER__DOWNSTREAMS__0__STRATEGY`.
+    pub strategy: Strategy,
+    /// The longest life of a token for it: enough for one call.
+    ///
+    /// Default `60s`, at most `5m`. `BROKER__DOWNSTREAMS__0__TOKEN_LIFETIME`. Longer where single
+    /// calls, such as uploads, take longer.
+    pub token_lifetime: Duration,
+}
+
+impl Downstream {
+    pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+        let name: Option<DownstreamName> = section.required("name", "a short name for the API");
+        let uri = section.required("uri", "the base URL of the API");
+        let audience = section.optional("audience");
+        let strategy = section.or("strategy", Strategy::Mint);
+        if strategy != Strategy::Mint {
+            section.problem(
+                "strategy",
+                format!(
+                    "{} is not available in this version; use mint",
+                    strategy.as_str()
+                ),
+            );
+        }
+        let token_lifetime = section.checked(
+            "token_lifetime",
+            Duration::from_secs(60),
+            |duration| (Duration::from_secs(5)..=Duration::from_mins(5)).contains(duration),
+            "must be from 5s to 5m",
+        );
+        section.finish();
+        let name = name?;
+        Some(Self {
+            audience: audience.unwrap_or_else(|| name.to_string()),
+            name,
+            uri: uri?,
+            strategy,
+            token_lifetime,
+        })
+    }
+}
