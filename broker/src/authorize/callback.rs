@@ -4,8 +4,12 @@
 //! last step nothing is consumed, so whatever fails before can be tried again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
 
 use broker_client::oauth::OAuthError;
+use moka::future::Cache;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::consent::unavailable;
 use super::flow::{FlowSecret, OpenFlow, of_client};
@@ -57,6 +61,33 @@ impl Callback {
     }
 }
 
+/// The callbacks that this process is working on, so that two of one flow come one after the other.
+///
+/// The IdP redeems a code once. A browser that reloads sends the same response again while the
+/// first is on its way; it waits here and gets the first one's answer. Other replicas do not see
+/// it; there the user is asked to log in once more.
+#[derive(Clone)]
+pub struct Logins(Cache<String, Arc<Mutex<()>>>);
+
+impl Default for Logins {
+    fn default() -> Self {
+        Self(
+            Cache::builder()
+                .max_capacity(10_000)
+                .time_to_idle(Duration::from_mins(1))
+                .build(),
+        )
+    }
+}
+
+impl Logins {
+    /// Waits until no other callback of `flow` is worked on. A made-up flow costs one small entry.
+    async fn turn(&self, flow: &str) -> OwnedMutexGuard<()> {
+        let lock = self.0.get_with_by_ref(flow, async { Arc::default() }).await;
+        lock.lock_owned().await
+    }
+}
+
 impl Authorize {
     /// Finishes a login: who it is, and a code for the client. The same response twice gets the
     /// same code, while it is good and not redeemed.
@@ -90,6 +121,7 @@ impl Authorize {
             Some(state) if !callback.is_malformed => state,
             _ => return Err(Page::Callback.into()),
         };
+        let _turn = self.logins.turn(flow).await;
         let OpenFlow { authorization, .. } = self.open_flow(flow, cookie).await?;
         let secret = FlowSecret::new(&authorization.id, cookie.unwrap_or_default());
         if !crypto::same(secret.state_tag().as_bytes(), tag.as_bytes()) {

@@ -263,10 +263,14 @@ impl Authorize {
     ) -> AuthorizeError {
         match (error, bound) {
             // Before binding it refuses two things: no client id, and a redirect URI that is none.
-            (MachineError::Ignore, _) if request.get("client_id").is_none() => {
-                Page::UnknownClient.into()
-            }
-            (MachineError::Ignore, _) => Page::RedirectUri.into(),
+            (MachineError::Ignore, _) => match request.get("client_id") {
+                None => Page::UnknownClient.into(),
+                Some(claimed) => AuthorizeError::Page(PageError {
+                    page: Page::RedirectUri,
+                    client_id: ClientId::parse(claimed).ok(),
+                    source: None,
+                }),
+            },
             (MachineError::Redirect(mut url), Some(bound)) => {
                 let kind = url.description().kind();
                 let error = if kind == AuthorizationErrorType::InvalidScope {

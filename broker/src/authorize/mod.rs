@@ -38,7 +38,7 @@ mod start;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use callback::Callback;
+pub use callback::{Callback, Logins};
 pub use consent::{ConsentForm, ConsentPage, Decision, Onward};
 pub use error::{AuthorizeError, Page, PageError};
 pub use request::AuthorizationRequest;
@@ -63,6 +63,8 @@ pub struct Authorize {
     pub catalog: Arc<Catalog>,
     /// The IdP.
     pub upstream: Arc<Upstream>,
+    /// The callbacks in work here.
+    pub logins: Logins,
     /// Our issuer, for the `iss` of every answer to a client.
     pub issuer: String,
     /// Which clients may be used.

@@ -44,7 +44,10 @@ const PROTOCOL_PARAMETERS: [&str; 14] = [
 ];
 
 /// Refuses extra parameters that would replace one of the protocol's own.
-pub(super) fn check_parameters(parameters: &[(String, String)]) -> Result<(), ProtocolParameter> {
+///
+/// # Errors
+/// Names the first such parameter.
+pub fn check_parameters(parameters: &[(String, String)]) -> Result<(), ProtocolParameter> {
     match parameters
         .iter()
         .find(|(name, _)| PROTOCOL_PARAMETERS.contains(&name.as_str()))

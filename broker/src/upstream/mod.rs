@@ -25,7 +25,7 @@ use url::Url;
 
 pub use discovery::DiscoveryError;
 pub use id_token::IdTokenError;
-pub use login::{Login, ProtocolParameter};
+pub use login::{Login, ProtocolParameter, check_parameters};
 pub use tokens::RedeemError;
 
 use crate::ambient::Ambient;
@@ -107,7 +107,7 @@ impl Upstream {
         {
             return Err(InvalidConfig::Issuer);
         }
-        login::check_parameters(&config.authorize_parameters)?;
+        check_parameters(&config.authorize_parameters)?;
         let discovery = Arc::new(Discovery::new(
             http.clone(),
             config.issuer.clone(),
