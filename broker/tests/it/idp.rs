@@ -1,0 +1,293 @@
+//! An identity provider on a real socket, that misbehaves when told to.
+//!
+//! Metadata, keys and token endpoint are HTTP, because the broker calls them. The login itself is a
+//! function: [`Idp::log_in`] takes the URL the broker sent the browser to and gives the callback's
+//! path back. The token endpoint checks what a strict provider checks, so that a test of the good
+//! case fails when the broker forgets its part.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::{Form, Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use broker::crypto;
+use broker_client::testing::{FakeClock, FakeIssuer};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use url::Url;
+
+use crate::harness::NOW;
+
+/// Our client there.
+pub(crate) const CLIENT: (&str, &str) = ("broker", "upstream-secret");
+
+/// How an `id_token` is spoiled or signed.
+pub(crate) enum Signing {
+    Good,
+    AnotherKey,
+    Unsigned,
+    PublicKeyAsSecret,
+}
+
+/// What the provider does differently.
+pub(crate) struct Faults {
+    /// All endpoints answer this.
+    pub(crate) down: Option<StatusCode>,
+    /// The token endpoint answers this.
+    pub(crate) token: Option<(StatusCode, Value)>,
+    /// The metadata names this issuer.
+    pub(crate) issuer: Option<String>,
+    /// The metadata announces `iss` in authorization responses, and they carry it.
+    pub(crate) announces_iss: bool,
+    /// Changes the `id_token`'s claims.
+    pub(crate) claims: fn(&mut Value),
+    /// Signs the `id_token`.
+    pub(crate) signing: Signing,
+}
+
+/// A login in progress, as the provider remembers it.
+struct Pending {
+    nonce: String,
+    code_challenge: String,
+    redirect_uri: String,
+}
+
+#[derive(Default)]
+struct Memory {
+    pending: HashMap<String, Pending>,
+    count: usize,
+    token_requests: Vec<BTreeMap<String, String>>,
+}
+
+struct Shared {
+    issuer: FakeIssuer,
+    faults: Mutex<Faults>,
+    memory: Mutex<Memory>,
+}
+
+/// The provider. Stops when dropped.
+pub(crate) struct Idp {
+    shared: Arc<Shared>,
+    task: JoinHandle<()>,
+}
+
+impl Idp {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let clock = Arc::new(FakeClock::at(NOW));
+        let shared = Arc::new(Shared {
+            issuer: FakeIssuer::with_clock(format!("http://{address}"), clock),
+            faults: Mutex::new(Faults {
+                down: None,
+                token: None,
+                issuer: None,
+                announces_iss: false,
+                claims: |_| {},
+                signing: Signing::Good,
+            }),
+            memory: Mutex::default(),
+        });
+        let app = Router::new()
+            .route("/.well-known/openid-configuration", get(metadata))
+            .route("/jwks", get(jwks))
+            .route("/token", post(token))
+            .with_state(Arc::clone(&shared));
+        let task = tokio::spawn(async move {
+            axum::serve(listener, app).await.unwrap_or_default();
+        });
+        Self { shared, task }
+    }
+
+    pub(crate) fn issuer(&self) -> &str {
+        self.shared.issuer.issuer()
+    }
+
+    /// What it does differently from now on.
+    pub(crate) fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.shared.faults.lock().unwrap()
+    }
+
+    /// The user logs in at the URL he was sent to; returns the callback's path and query.
+    pub(crate) fn log_in(&self, url: &str) -> String {
+        let query = self.login_request(url);
+        let mut memory = self.shared.memory.lock().unwrap();
+        memory.count += 1;
+        let code = format!("upstream-code-{}", memory.count);
+        let pending = Pending {
+            nonce: query["nonce"].clone(),
+            code_challenge: query["code_challenge"].clone(),
+            redirect_uri: query["redirect_uri"].clone(),
+        };
+        memory.pending.insert(code.clone(), pending);
+        drop(memory);
+        self.answer(&query, &[("code", &code)])
+    }
+
+    /// The login ends with an error of the provider.
+    pub(crate) fn refuse(&self, url: &str, error: &str) -> String {
+        let query = self.login_request(url);
+        self.answer(
+            &query,
+            &[("error", error), ("error_description", "No <b>.")],
+        )
+    }
+
+    /// What the broker posted to the token endpoint, with its authorization header as
+    /// `authorization`.
+    pub(crate) fn token_requests(&self) -> Vec<BTreeMap<String, String>> {
+        self.shared.memory.lock().unwrap().token_requests.clone()
+    }
+
+    /// The parameters of a login request, checked (OIDC Core §3.1.2.2).
+    fn login_request(&self, url: &str) -> BTreeMap<String, String> {
+        let url = Url::parse(url).unwrap();
+        assert_eq!(
+            format!("{}/authorize", self.issuer()),
+            url[..url::Position::AfterPath]
+        );
+        let pairs: Vec<_> = url.query_pairs().into_owned().collect();
+        let query: BTreeMap<_, _> = pairs.iter().cloned().collect();
+        assert_eq!(pairs.len(), query.len(), "repeated: {url}");
+        assert_eq!(query["response_type"], "code");
+        assert_eq!(query["client_id"], CLIENT.0);
+        assert_eq!(query["code_challenge_method"], "S256");
+        assert!(query["scope"].split(' ').any(|scope| scope == "openid"));
+        assert!(query["state"].len() >= 43 && query["nonce"].len() >= 43);
+        query
+    }
+
+    fn answer(&self, query: &BTreeMap<String, String>, parameters: &[(&str, &str)]) -> String {
+        let mut url = Url::parse(&query["redirect_uri"]).unwrap();
+        url.query_pairs_mut()
+            .extend_pairs(parameters)
+            .append_pair("state", &query["state"]);
+        if self.faults().announces_iss {
+            url.query_pairs_mut().append_pair("iss", self.issuer());
+        }
+        format!("{}?{}", url.path(), url.query().unwrap())
+    }
+}
+
+impl Drop for Idp {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn metadata(State(shared): State<Arc<Shared>>) -> Response {
+    let faults = shared.faults.lock().unwrap();
+    if let Some(status) = faults.down {
+        return status.into_response();
+    }
+    let base = shared.issuer.issuer();
+    Json(json!({
+        "issuer": faults.issuer.as_deref().unwrap_or(base),
+        "authorization_endpoint": format!("{base}/authorize"),
+        "token_endpoint": format!("{base}/token"),
+        "jwks_uri": format!("{base}/jwks"),
+        "authorization_response_iss_parameter_supported": faults.announces_iss,
+    }))
+    .into_response()
+}
+
+async fn jwks(State(shared): State<Arc<Shared>>) -> Response {
+    if let Some(status) = shared.faults.lock().unwrap().down {
+        return status.into_response();
+    }
+    Json(shared.issuer.jwks()).into_response()
+}
+
+async fn token(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    Form(form): Form<BTreeMap<String, String>>,
+) -> Response {
+    let faults = shared.faults.lock().unwrap();
+    if let Some(status) = faults.down {
+        return status.into_response();
+    }
+    let mut memory = shared.memory.lock().unwrap();
+    let mut recorded = form.clone();
+    if let Some(value) = headers.get("authorization") {
+        recorded.insert(
+            "authorization".to_owned(),
+            value.to_str().unwrap().to_owned(),
+        );
+    }
+    memory.token_requests.push(recorded);
+    if let Some((status, body)) = &faults.token {
+        return (*status, Json(body.clone())).into_response();
+    }
+    let refused =
+        |error: &str| (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response();
+    if !authenticates(&headers, &form) {
+        return refused("invalid_client");
+    }
+    // A code is spent by the first try, whatever comes of it (RFC 6749 §4.1.2).
+    let Some(pending) = form
+        .get("code")
+        .and_then(|code| memory.pending.remove(code))
+    else {
+        return refused("invalid_grant");
+    };
+    let verifier = form
+        .get("code_verifier")
+        .map(String::as_str)
+        .unwrap_or_default();
+    let challenge = URL_SAFE_NO_PAD.encode(crypto::hash(verifier).as_bytes());
+    if form.get("grant_type").map(String::as_str) != Some("authorization_code")
+        || form.get("redirect_uri") != Some(&pending.redirect_uri)
+        || challenge != pending.code_challenge
+    {
+        return refused("invalid_grant");
+    }
+    let mut claims = json!({
+        "iss": shared.issuer.issuer(), "sub": "subject-of-alice", "aud": CLIENT.0,
+        "iat": NOW, "exp": NOW + 300, "nonce": pending.nonce,
+        "preferred_username": "alice", "name": "Alice <A.>",
+    });
+    (faults.claims)(&mut claims);
+    let id_token = match faults.signing {
+        Signing::Good => shared.issuer.mint(&json!({"typ": "JWT"}), &claims),
+        Signing::AnotherKey => with_type(&shared.issuer.mint_with_another_key(&claims)),
+        Signing::Unsigned => with_type(&shared.issuer.mint_unsigned(&claims)),
+        Signing::PublicKeyAsSecret => with_type(&shared.issuer.mint_hs256_with_public_key(&claims)),
+    };
+    Json(json!({
+        "access_token": "upstream-access-token", "token_type": "Bearer", "expires_in": "300",
+        "refresh_token": "upstream-refresh-token", "id_token": id_token,
+    }))
+    .into_response()
+}
+
+/// Basic, post or, without a secret, only the id.
+fn authenticates(headers: &HeaderMap, form: &BTreeMap<String, String>) -> bool {
+    match headers.get("authorization") {
+        Some(value) => {
+            let expected = STANDARD.encode(format!("{}:{}", CLIENT.0, CLIENT.1));
+            value == format!("Basic {expected}").as_str()
+        }
+        None => {
+            form.get("client_id").map(String::as_str) == Some(CLIENT.0)
+                && form
+                    .get("client_secret")
+                    .is_none_or(|secret| secret == CLIENT.1)
+        }
+    }
+}
+
+/// The same token with the header `typ: JWT`, so that it fails for nothing but its signature.
+fn with_type(token: &str) -> String {
+    let (header, rest) = token.split_once('.').unwrap();
+    let mut header: Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    header["typ"] = "JWT".into();
+    format!("{}.{rest}", URL_SAFE_NO_PAD.encode(header.to_string()))
+}
