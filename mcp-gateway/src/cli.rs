@@ -1,0 +1,103 @@
+//! The command line: `mcp-gateway [--config FILE] serve | check-config`.
+
+use std::{io::Write, path::PathBuf};
+
+use anyhow::Context;
+use clap::{Parser, Subcommand, ValueEnum};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+use crate::{app, config};
+
+/// A stateless MCP server with the Nextcloud tools.
+#[derive(Debug, Parser)]
+#[command(name = "mcp-gateway", version)]
+pub struct Arguments {
+    /// The configuration file; without one, everything comes from GATEWAY__… variables.
+    #[arg(long, env = "GATEWAY_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    /// How log lines on stderr look.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C.
+    Serve,
+    /// Check the configuration, without any network, and say what is wrong.
+    CheckConfig,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Arguments {
+    /// Runs the command.
+    ///
+    /// # Errors
+    ///
+    /// Whatever stopped it, told to the operator.
+    pub async fn run(self) -> anyhow::Result<()> {
+        let config = config::from_file(self.config.as_deref())?;
+        match self.command {
+            Command::CheckConfig => {
+                // Building the parts finds what only they can judge; nothing is asked over the network.
+                drop(app::build(&config)?);
+                writeln!(std::io::stdout(), "The configuration is good.")?;
+                Ok(())
+            }
+            Command::Serve => {
+                log_to_stderr(self.log_format);
+                let router = app::build(&config)?;
+                let listen = config.server.listen;
+                let listener = TcpListener::bind(listen)
+                    .await
+                    .with_context(|| format!("cannot listen on {listen}"))?;
+                tracing::info!(%listen, resource = config.server.resource(), "serving");
+                let stop = CancellationToken::new();
+                tokio::spawn(stop_on_signal(stop.clone()));
+                app::serve(listener, router, stop)
+                    .await
+                    .context("the server stopped")
+            }
+        }
+    }
+}
+
+fn log_to_stderr(format: LogFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => registry.with(layer).init(),
+        LogFormat::Json => registry.with(layer.json()).init(),
+    }
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let interrupt = tokio::signal::ctrl_c();
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = interrupt => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "SIGTERM cannot be waited for");
+            drop(interrupt.await);
+        }
+    }
+    tracing::info!("stopping: open requests are finished first");
+    stop.cancel();
+}

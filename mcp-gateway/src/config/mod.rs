@@ -1,0 +1,121 @@
+//! The gateway's configuration: every key with its meaning, default and environment name.
+//!
+//! Owns the typed [`Config`] and the rules between keys. Reading TOML and the environment is
+//! `load`, picking values out of a table `reader`, values that are no plain strings `value`.
+//! Nothing but `app` and `cli` reads a [`Config`]; everything else receives parts.
+//! `deploy/mcp-gateway.toml` says the same to the operator, key by key.
+
+mod load;
+mod reader;
+mod rules;
+mod value;
+
+use std::{net::SocketAddr, time::Duration};
+
+use broker_client::secret::Secret;
+use url::Url;
+
+pub use load::{ConfigError, from_file, from_parts};
+pub use reader::Problem;
+
+/// Everything the gateway can be told.
+#[derive(Debug)]
+pub struct Config {
+    /// Where the gateway listens and what it is called.
+    pub server: Server,
+    /// The authorization server whose tokens are accepted; `None` only with `basic`.
+    pub broker: Option<Broker>,
+    /// The Nextcloud behind the tools.
+    pub nextcloud: Nextcloud,
+}
+
+/// `[server]`: the MCP endpoint itself.
+#[derive(Debug)]
+pub struct Server {
+    /// The base URL under which clients reach the gateway, without a trailing slash. Required.
+    /// Environment: `GATEWAY__SERVER__PUBLIC_URL`. The resource identifier (RFC 8707) is this
+    /// plus `/mcp`; change it together with the broker's `[[resources]]`.
+    pub public_url: Url,
+    /// The address to listen on. Default `127.0.0.1:4282`. Environment:
+    /// `GATEWAY__SERVER__LISTEN`. Use `0.0.0.0:4282` in a container.
+    pub listen: SocketAddr,
+    /// `Host` values that are answered. Default: host and port of `public_url`, and the listen
+    /// address. Environment: `GATEWAY__SERVER__ALLOWED_HOSTS`, comma separated. Add the names a
+    /// proxy forwards.
+    pub allowed_hosts: Vec<String>,
+    /// Browser origins that may call `/mcp`. Default: the origin of `public_url`; on loopback
+    /// every loopback origin. Environment: `GATEWAY__SERVER__ALLOWED_ORIGINS`, comma separated.
+    /// Add the origin of a browser-based MCP client.
+    pub allowed_origins: Vec<String>,
+    /// The largest MCP request body, in bytes. Default `16MiB`. Environment:
+    /// `GATEWAY__SERVER__REQUEST_LIMIT`. Raise it when agents write larger files.
+    pub request_limit: usize,
+}
+
+impl Server {
+    /// The resource identifier of the MCP endpoint (RFC 8707), which tokens carry as `aud`.
+    #[must_use]
+    pub fn resource(&self) -> String {
+        format!("{}/mcp", self.public_url.as_str().trim_end_matches('/'))
+    }
+}
+
+/// `[broker]`: the authorization server.
+#[derive(Debug)]
+pub struct Broker {
+    /// The broker's `issuer`, exactly as its metadata says. Required.
+    /// Environment: `GATEWAY__BROKER__ISSUER`.
+    pub issuer: String,
+    /// The base URL the gateway uses instead of the issuer's for its own calls. Default: none.
+    /// Environment: `GATEWAY__BROKER__BACK_CHANNEL_URL`. Set it when the public name of the
+    /// broker does not resolve inside the cluster.
+    pub back_channel_url: Option<Url>,
+    /// The gateway's own client id at the broker. Needed with `exchange`.
+    /// Environment: `GATEWAY__BROKER__CLIENT_ID`.
+    pub client_id: Option<String>,
+    /// The secret of that client. Needed with `exchange`.
+    /// Environment: `GATEWAY__BROKER__CLIENT_SECRET`, or `…__CLIENT_SECRET__FILE`.
+    pub client_secret: Option<Secret>,
+    /// The name of the Nextcloud downstream at the broker. Default `nextcloud`.
+    /// Environment: `GATEWAY__BROKER__DOWNSTREAM`.
+    pub downstream: String,
+}
+
+/// `[nextcloud]`: the server behind the tools.
+#[derive(Debug)]
+pub struct Nextcloud {
+    /// The base URL of Nextcloud, a sub-path included. Required.
+    /// Environment: `GATEWAY__NEXTCLOUD__URL`.
+    pub url: Url,
+    /// How the gateway gets into Nextcloud. Default `exchange`.
+    /// Environment: `GATEWAY__NEXTCLOUD__CREDENTIALS`.
+    pub credentials: Credentials,
+    /// How long one Nextcloud request may take. Default `30s`.
+    /// Environment: `GATEWAY__NEXTCLOUD__TIMEOUT`.
+    pub timeout: Duration,
+    /// The most bytes that one Nextcloud answer may bring. Default `10MiB`.
+    /// Environment: `GATEWAY__NEXTCLOUD__READ_LIMIT`. It bounds memory and what a model is sent.
+    pub read_limit: usize,
+}
+
+/// How the gateway gets into Nextcloud (`nextcloud.credentials`).
+#[derive(Debug)]
+pub enum Credentials {
+    /// `exchange`: a short token per tool call from the broker (RFC 8693).
+    Exchange,
+    /// `basic`: one configured account for everybody who may call the gateway.
+    Basic {
+        /// `nextcloud.basic.username`.
+        username: String,
+        /// `nextcloud.basic.password`: an app password.
+        password: Secret,
+    },
+    /// `danger_pass_through`: the caller's own token, verified first, is forwarded.
+    DangerPassThrough {
+        /// `nextcloud.audience`: the second audience that the token has to carry.
+        audience: String,
+    },
+}
+
+#[cfg(test)]
+mod tests;

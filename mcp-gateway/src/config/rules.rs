@@ -1,0 +1,254 @@
+//! Which keys there are, their defaults, and the rules between them.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use broker_client::{http::is_secure, secret::Secret};
+use toml::Value;
+use url::{Host, Url};
+
+use super::{
+    Broker, Config, Credentials, Nextcloud, Server,
+    reader::Section,
+    value::{FromValue, Size},
+};
+
+/// Which of the [`Credentials`] is wanted, before it is known whether they are complete.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Exchange,
+    Basic,
+    PassThrough,
+}
+
+impl FromValue for Way {
+    fn from_value(value: Value) -> Result<Self, String> {
+        match String::from_value(value)?.as_str() {
+            "exchange" => Ok(Self::Exchange),
+            "basic" => Ok(Self::Basic),
+            "danger_pass_through" => Ok(Self::PassThrough),
+            _ => Err("has to be exchange, basic or danger_pass_through".to_owned()),
+        }
+    }
+}
+
+/// Reads the whole document; `None` when a problem was noted on the way.
+pub(super) fn config(mut root: Section<'_>) -> Option<Config> {
+    let (listen, server) = server(root.section("server"));
+    let (way, nextcloud) = nextcloud(root.section("nextcloud"));
+    let broker = if root.has("broker") {
+        Some(broker(root.section("broker"), way == Some(Way::Exchange)))
+    } else {
+        without_broker(&mut root, way, listen);
+        None
+    };
+    root.finish();
+    Some(Config {
+        server: server?,
+        broker: match broker {
+            Some(broker) => Some(broker?),
+            None => None,
+        },
+        nextcloud: nextcloud?,
+    })
+}
+
+/// Without a broker nobody is asked for a token, which only loopback makes bearable.
+fn without_broker(root: &mut Section<'_>, way: Option<Way>, listen: SocketAddr) {
+    match way {
+        Some(Way::Exchange | Way::PassThrough) => root.problem(
+            "broker",
+            "is missing: write [broker] with issuer, client_id and client_secret; only \
+             nextcloud.credentials = \"basic\" works without it",
+        ),
+        Some(Way::Basic) if !listen.ip().is_loopback() => root.problem(
+            "broker",
+            "is missing: without it nobody needs a token, so server.listen has to be a loopback \
+             address; add [broker] with its issuer to ask for tokens",
+        ),
+        Some(Way::Basic) | None => {}
+    }
+}
+
+fn server(mut section: Section<'_>) -> (SocketAddr, Option<Server>) {
+    let public_url: Option<Url> = section.required(
+        "public_url",
+        "the base URL under which clients reach the gateway, such as \"https://mcp.example.org\"",
+    );
+    if public_url.as_ref().is_some_and(|url| !is_secure(url)) {
+        section.problem(
+            "public_url",
+            "has to be https unless it is a loopback address",
+        );
+    }
+    let listen = section
+        .optional("listen")
+        .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4282)));
+    let allowed_hosts: Vec<String> = section.optional("allowed_hosts").unwrap_or_default();
+    let allowed_origins: Vec<String> = section.optional("allowed_origins").unwrap_or_default();
+    let request_limit = section.optional("request_limit").unwrap_or(Size(16 << 20));
+    section.finish();
+    let server = public_url.map(|public_url| Server {
+        allowed_hosts: if allowed_hosts.is_empty() {
+            default_hosts(&public_url, listen)
+        } else {
+            allowed_hosts
+        },
+        allowed_origins: if allowed_origins.is_empty() {
+            default_origins(&public_url)
+        } else {
+            allowed_origins
+        },
+        public_url,
+        listen,
+        request_limit: request_limit.0,
+    });
+    (listen, server)
+}
+
+fn broker(mut section: Section<'_>, needs_client: bool) -> Option<Broker> {
+    let issuer: Option<Url> = section.required(
+        "issuer",
+        "the broker's issuer, such as \"https://broker.example.org\"",
+    );
+    if issuer.as_ref().is_some_and(|url| !is_secure(url)) {
+        section.problem(
+            "issuer",
+            "has to be https unless it is a loopback address; a plain address inside the cluster \
+             belongs into broker.back_channel_url",
+        );
+    }
+    let back_channel_url = section.optional("back_channel_url");
+    let (client_id, client_secret): (Option<String>, Option<Secret>) = if needs_client {
+        (
+            section.required("client_id", "the gateway's client id at the broker"),
+            section.required(
+                "client_secret",
+                "the gateway's secret at the broker, or { file = \"…\" }",
+            ),
+        )
+    } else {
+        (
+            section.optional("client_id"),
+            section.optional("client_secret"),
+        )
+    };
+    let downstream = section
+        .optional("downstream")
+        .unwrap_or_else(|| "nextcloud".to_owned());
+    section.finish();
+    Some(Broker {
+        // Compared byte for byte with `iss`: url adds a slash to a bare origin, `iss` has none.
+        issuer: issuer?.as_str().trim_end_matches('/').to_owned(),
+        back_channel_url,
+        client_id,
+        client_secret,
+        downstream,
+    })
+}
+
+fn nextcloud(mut section: Section<'_>) -> (Option<Way>, Option<Nextcloud>) {
+    let url = section.required(
+        "url",
+        "the base URL of Nextcloud, such as \"https://cloud.example.org\"",
+    );
+    let way = if section.has("credentials") {
+        section.optional("credentials")
+    } else {
+        Some(Way::Exchange)
+    };
+    let audience: Option<String> = section.optional("audience");
+    if audience.is_some() && way.is_some_and(|way| way != Way::PassThrough) {
+        let hint = "is only used with credentials = \"danger_pass_through\": remove it";
+        section.problem("audience", hint);
+    }
+    if section.has("basic") && way != Some(Way::Basic) {
+        if way.is_some() {
+            let hint = "is only used with credentials = \"basic\": remove it";
+            section.problem("basic", hint);
+        }
+        // Taken out, so that it is not reported as unknown as well.
+        drop(section.section("basic"));
+    }
+    let credentials = way.and_then(|way| match way {
+        Way::Exchange => Some(Credentials::Exchange),
+        Way::Basic => basic(section.section("basic")),
+        Way::PassThrough => pass_through(&mut section, audience),
+    });
+    let timeout = section.optional("timeout");
+    let read_limit = section.optional("read_limit");
+    section.finish();
+    let nextcloud = url.zip(credentials).map(|(url, credentials)| Nextcloud {
+        url,
+        credentials,
+        timeout: timeout.unwrap_or(Duration::from_secs(30)),
+        read_limit: read_limit.unwrap_or(Size(10 << 20)).0,
+    });
+    (way, nextcloud)
+}
+
+fn basic(mut section: Section<'_>) -> Option<Credentials> {
+    let username = section.required("username", "the account's login name");
+    let password = section.required("password", "an app password, or { file = \"…\" }");
+    section.finish();
+    Some(Credentials::Basic {
+        username: username?,
+        password: password?,
+    })
+}
+
+fn pass_through(section: &mut Section<'_>, audience: Option<String>) -> Option<Credentials> {
+    if audience.is_none() {
+        section.problem(
+            "audience",
+            "is missing: the audience that Nextcloud accepts in the token",
+        );
+    }
+    Some(Credentials::DangerPassThrough {
+        audience: audience?,
+    })
+}
+
+fn default_hosts(public_url: &Url, listen: SocketAddr) -> Vec<String> {
+    let mut hosts: Vec<String> = authority(public_url).into_iter().collect();
+    if !listen.ip().is_unspecified() {
+        hosts.push(listen.to_string());
+    }
+    hosts.dedup();
+    hosts
+}
+
+/// Browsers omit the default port in `Host`, so it is not asked for then.
+fn authority(url: &Url) -> Option<String> {
+    let host = url.host_str()?;
+    Some(
+        url.port()
+            .map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")),
+    )
+}
+
+fn default_origins(public_url: &Url) -> Vec<String> {
+    let mut origins = Vec::new();
+    if let (Some(host), Some(port)) = (public_url.host_str(), public_url.port_or_known_default()) {
+        origins.push(format!("{}://{host}:{port}", public_url.scheme()));
+    }
+    if is_loopback(public_url) {
+        // Development: a browser-based client on this machine picks any port. A page from
+        // elsewhere still has its own origin and stays refused.
+        origins.extend(
+            ["http://localhost:*", "http://127.0.0.1:*", "http://[::1]:*"].map(String::from),
+        );
+    }
+    origins
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => IpAddr::V4(address).is_loopback(),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address).is_loopback(),
+        None => false,
+    }
+}

@@ -1,0 +1,51 @@
+//! How the gateway gets into Nextcloud for one call, behind one question: [`CredentialSource`].
+//!
+//! Owns who is calling ([`Caller`]) and what for ([`Call`]). Tools never see a credential: they
+//! get a client that acts as the user. Three answers exist, and configuration picks one:
+//! `exchange` (a short token per call from the broker), `basic` (one configured account) and
+//! `pass_through` (the caller's own token). There is no fallback from one to another.
+
+mod basic;
+mod exchange;
+mod pass_through;
+
+use async_trait::async_trait;
+pub use basic::Basic;
+use broker_client::{bearer, oauth::Scope};
+pub use exchange::Exchange;
+pub use pass_through::PassThrough;
+
+use crate::nextcloud::{Client, NoAccess};
+
+/// Who is calling, put into the request's extensions before anything else runs.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// Somebody with a verified access token.
+    Token(bearer::Caller),
+    /// The one user of a gateway without a broker, which listens on loopback only.
+    SingleUser,
+}
+
+/// One call that needs Nextcloud.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// Who is calling.
+    pub caller: Caller,
+    /// The tool's or resource's name, for the broker's audit.
+    pub tool: String,
+    /// The scopes that the tool needs; empty when any will do.
+    pub scope: Scope,
+    /// The W3C trace context of the request, to follow the call through the broker.
+    pub traceparent: Option<String>,
+}
+
+/// A way into Nextcloud.
+#[async_trait]
+pub trait CredentialSource: Send + Sync {
+    /// A client that acts as the caller, for the length of this call.
+    ///
+    /// # Errors
+    ///
+    /// [`NoAccess`] with a sentence for the model.
+    async fn client_for(&self, call: &Call) -> Result<Client, NoAccess>;
+}

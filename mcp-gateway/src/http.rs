@@ -1,0 +1,169 @@
+//! Routes and layers in one screen.
+//!
+//! | Path | Who may | Layers, outermost first |
+//! | --- | --- | --- |
+//! | `/mcp` | a good token | CORS, bearer (401), scopes (403), rmcp with its host and origin check |
+//! | `/.well-known/oauth-protected-resource…` | all | CORS of its own |
+//! | `/health/live`, `/health/ready` | all | none |
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::{HeaderName, Method, StatusCode, header};
+use axum::{
+    Json, Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use broker_client::bearer::{self, ProtectedResource};
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
+};
+use serde_json::json;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    cors::{AllowHeaders, Any, CorsLayer},
+    request_id::{MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer},
+    trace::TraceLayer,
+};
+
+use crate::{
+    credentials::{Caller, CredentialSource},
+    health::Health,
+    mcp::{
+        self,
+        scopes::{self, ScopeCheck},
+        server::Server,
+    },
+    tools::Catalog,
+};
+
+/// What the routes are made of.
+pub struct Parts {
+    /// The tools and resources.
+    pub catalog: Arc<Catalog>,
+    /// The way into Nextcloud.
+    pub credentials: Arc<dyn CredentialSource>,
+    /// The dependencies' health.
+    pub health: Health,
+    /// What tokens are checked against; `None` on a gateway without a broker.
+    pub resource: Option<ProtectedResource>,
+    /// `Host` values that are answered.
+    pub allowed_hosts: Vec<String>,
+    /// Browser origins that may call.
+    pub allowed_origins: Vec<String>,
+    /// The largest request body, in bytes.
+    pub request_limit: usize,
+}
+
+/// The whole gateway.
+pub fn router(parts: Parts) -> Router {
+    let mcp = Router::new().route_service(mcp::PATH, service(&parts));
+    let health = Router::new()
+        .route(
+            "/health/live",
+            get(|| async { Json(json!({ "status": "live" })) }),
+        )
+        .route("/health/ready", get(ready))
+        .with_state(Arc::new(parts.health));
+    let metadata = parts
+        .resource
+        .as_ref()
+        .map(ProtectedResource::metadata_router)
+        .unwrap_or_default();
+    protected(mcp, parts.catalog, parts.resource, parts.request_limit)
+        .layer(cors())
+        .merge(metadata)
+        .merge(health)
+        .layer(PropagateRequestIdLayer::x_request_id())
+        .layer(TraceLayer::new_for_http().make_span_with(span))
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(CatchPanicLayer::new())
+}
+
+/// rmcp's transport, stateless for both protocol eras: any replica answers any request.
+fn service(parts: &Parts) -> StreamableHttpService<Server, NeverSessionManager> {
+    let config = StreamableHttpServerConfig::default()
+        .with_legacy_session_mode(false)
+        .with_json_response(true)
+        .with_allowed_hosts(parts.allowed_hosts.clone())
+        .with_allowed_origins(parts.allowed_origins.clone())
+        .enforce_origin_validation()
+        .with_max_request_body_bytes(parts.request_limit);
+    let server = Server::new(Arc::clone(&parts.catalog), Arc::clone(&parts.credentials));
+    StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config)
+}
+
+/// Adds who is calling and what they may.
+fn protected(
+    routes: Router,
+    catalog: Arc<Catalog>,
+    resource: Option<ProtectedResource>,
+    request_limit: usize,
+) -> Router {
+    let check = Arc::new(ScopeCheck {
+        catalog,
+        resource: resource.clone(),
+        request_limit,
+    });
+    let routes = routes.layer(middleware::from_fn_with_state(check, scopes::check));
+    match resource {
+        Some(resource) => routes
+            .layer(middleware::from_fn(token_caller))
+            .layer(resource.layer()),
+        None => routes.layer(middleware::from_fn(single_user)),
+    }
+}
+
+async fn token_caller(caller: bearer::Caller, mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(Caller::Token(caller));
+    next.run(request).await
+}
+
+async fn single_user(mut request: Request, next: Next) -> Response {
+    request.extensions_mut().insert(Caller::SingleUser);
+    next.run(request).await
+}
+
+/// Browser-based clients need to read answers, the 401 and 403 included. Any origin may: nothing
+/// here depends on cookies, and rmcp refuses origins that are not configured.
+fn cors() -> CorsLayer {
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        // `Mcp-Param-*` have any name.
+        .allow_headers(AllowHeaders::mirror_request())
+        .expose_headers([
+            header::WWW_AUTHENTICATE,
+            header::RETRY_AFTER,
+            HeaderName::from_static("mcp-session-id"),
+            HeaderName::from_static("mcp-protocol-version"),
+            HeaderName::from_static("x-request-id"),
+        ])
+        .max_age(Duration::from_hours(1))
+}
+
+async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
+    let readiness = health.readiness().await;
+    let (status, word) = if readiness.is_ready() {
+        (StatusCode::OK, "ready")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    };
+    (
+        status,
+        Json(json!({ "status": word, "dependencies": readiness })),
+    )
+}
+
+fn span(request: &Request) -> tracing::Span {
+    let request_id = request
+        .extensions()
+        .get::<RequestId>()
+        .and_then(|id| id.header_value().to_str().ok())
+        .unwrap_or_default();
+    // The path only: queries and headers may carry what no log should.
+    tracing::info_span!("request", request_id, method = %request.method(), path = request.uri().path())
+}

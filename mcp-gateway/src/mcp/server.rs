@@ -1,0 +1,276 @@
+//! The MCP server: lists what the token allows, runs tools, reads resources.
+//!
+//! Stateless: one instance per request, all sharing the same parts. Transport, protocol versions
+//! and message shapes are rmcp's; what tools do is theirs.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use rmcp::{
+    ErrorData, RoleServer, ServerHandler,
+    model::{
+        CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
+        CompleteRequestParams, CompleteResult, Implementation, ListPromptsRequestMethod,
+        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+        ReadResourceResult, ServerCapabilities, ServerConfig, Tool,
+    },
+    service::{NotificationContext, RequestContext},
+};
+use serde_json::json;
+
+use crate::{
+    credentials::{Call, Caller, CredentialSource},
+    error::{ToolError, ToolErrorKind},
+    tools::{Catalog, Needs, Resource},
+};
+
+const INSTRUCTIONS: &str = "Tools for the user's own Nextcloud: files, notes and more. Everything \
+    happens as the signed-in user and is limited to what they allowed. Reading tools return an \
+    etag where changes need one: read before you change, and pass the etag on. When a tool fails, \
+    its answer says what to do next.";
+
+/// Answers MCP requests.
+#[derive(Clone)]
+pub struct Server {
+    catalog: Arc<Catalog>,
+    credentials: Arc<dyn CredentialSource>,
+}
+
+impl Server {
+    /// A server of these tools, which gets into Nextcloud in this way.
+    #[must_use]
+    pub fn new(catalog: Arc<Catalog>, credentials: Arc<dyn CredentialSource>) -> Self {
+        Self {
+            catalog,
+            credentials,
+        }
+    }
+
+    fn is_allowed(&self, needs: Needs, caller: &Caller) -> bool {
+        match caller {
+            Caller::Token(caller) => self.catalog.allows(needs, caller.scope()),
+            Caller::SingleUser => true,
+        }
+    }
+
+    /// Runs a tool; every failure becomes a result that the model can read.
+    async fn run(
+        &self,
+        request: CallToolRequestParams,
+        call: Call,
+        tool: &crate::tools::Tool,
+    ) -> Result<CallToolResult, ToolError> {
+        // The arguments first: a call that cannot be made costs no credential.
+        let job = tool.prepare(request.arguments.unwrap_or_default())?;
+        let client = self.credentials.client_for(&call).await?;
+        job(client).await
+    }
+
+    async fn read(
+        &self,
+        resource: &Resource,
+        variables: crate::tools::Variables,
+        uri: &str,
+        call: &Call,
+    ) -> Result<ReadResourceResult, ToolError> {
+        let client = self.credentials.client_for(call).await?;
+        let contents = resource.read(client, variables).await?;
+        Ok(ReadResourceResult::new(vec![contents.into_model(uri)]))
+    }
+
+    fn listed_resources(
+        &self,
+        caller: &Caller,
+        templates: bool,
+    ) -> impl Iterator<Item = &Resource> {
+        self.catalog
+            .resources()
+            .iter()
+            .filter(move |resource| resource.is_template() == templates)
+            .filter(|resource| self.is_allowed(resource.needs(), caller))
+    }
+}
+
+impl ServerHandler for Server {
+    fn get_info(&self) -> ServerConfig {
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .build();
+        let implementation = Implementation::new("mcp-gateway", env!("CARGO_PKG_VERSION"));
+        ServerConfig::new(capabilities)
+            .with_server_info(implementation)
+            .with_instructions(INSTRUCTIONS)
+    }
+
+    fn get_tool(&self, name: &str) -> Option<Tool> {
+        self.catalog
+            .tool(name)
+            .map(|tool| tool.definition().clone())
+    }
+
+    async fn list_tools(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListToolsResult, ErrorData> {
+        let caller = caller(&context)?;
+        let tools = self
+            .catalog
+            .tools()
+            .iter()
+            .filter(|tool| self.is_allowed(tool.needs(), &caller))
+            .map(|tool| tool.definition().clone())
+            .collect();
+        Ok(ListToolsResult::with_all_items(tools))
+    }
+
+    async fn call_tool(
+        &self,
+        request: CallToolRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<CallToolResponse, ErrorData> {
+        let Some(tool) = self.catalog.tool(&request.name) else {
+            let message = format!("There is no tool called {:?}.", request.name);
+            return Err(ErrorData::invalid_params(message, None));
+        };
+        let call = call(&context, tool.name(), tool.needs())?;
+        if !self.is_allowed(tool.needs(), &call.caller) {
+            return Err(not_allowed());
+        }
+        let log = Log::of(&call);
+        let result = self.run(request, call, tool).await;
+        log.outcome(result.as_ref().err());
+        Ok(result.unwrap_or_else(ToolError::into_result).into())
+    }
+
+    async fn list_resources(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourcesResult, ErrorData> {
+        let caller = caller(&context)?;
+        let resources = self
+            .listed_resources(&caller, false)
+            .map(Resource::definition);
+        Ok(ListResourcesResult::with_all_items(resources.collect()))
+    }
+
+    async fn list_resource_templates(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListResourceTemplatesResult, ErrorData> {
+        let caller = caller(&context)?;
+        let templates = self.listed_resources(&caller, true).map(Resource::template);
+        Ok(ListResourceTemplatesResult::with_all_items(
+            templates.collect(),
+        ))
+    }
+
+    async fn read_resource(
+        &self,
+        request: ReadResourceRequestParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ReadResourceResponse, ErrorData> {
+        let not_found = |message: String| {
+            ErrorData::resource_not_found(message, Some(json!({ "uri": request.uri })))
+        };
+        let Some((resource, variables)) = self.catalog.resource(&request.uri) else {
+            return Err(not_found("There is no resource with this URI.".to_owned()));
+        };
+        let call = call(&context, resource.name(), resource.needs())?;
+        if !self.is_allowed(resource.needs(), &call.caller) {
+            return Err(not_allowed());
+        }
+        let log = Log::of(&call);
+        let result = self.read(resource, variables, &request.uri, &call).await;
+        log.outcome(result.as_ref().err());
+        result
+            .map(ReadResourceResponse::from)
+            .map_err(|error| match error.kind() {
+                ToolErrorKind::NotFound => not_found(error.to_string()),
+                ToolErrorKind::Invalid => ErrorData::invalid_params(error.to_string(), None),
+                ToolErrorKind::Failed => ErrorData::internal_error(error.to_string(), None),
+            })
+    }
+
+    // rmcp answers these with empty lists unless told that the server does not have them.
+    async fn list_prompts(
+        &self,
+        _: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+    }
+
+    async fn complete(
+        &self,
+        _: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        Err(ErrorData::method_not_found::<CompleteRequestMethod>())
+    }
+
+    async fn on_initialized(&self, _: NotificationContext<RoleServer>) {}
+}
+
+/// Who is calling, as the layers before this server found out.
+fn caller(context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
+    context
+        .extensions
+        .get::<Parts>()
+        .and_then(|parts| parts.extensions.get::<Caller>())
+        .cloned()
+        // A forgotten layer closes the server.
+        .ok_or_else(|| ErrorData::internal_error("The caller is not known.", None))
+}
+
+fn call(context: &RequestContext<RoleServer>, tool: &str, needs: Needs) -> Result<Call, ErrorData> {
+    let traceparent = context
+        .extensions
+        .get::<Parts>()
+        .and_then(|parts| parts.headers.get("traceparent")?.to_str().ok())
+        .map(str::to_owned);
+    Ok(Call {
+        caller: caller(context)?,
+        tool: tool.to_owned(),
+        scope: needs.to_scope(),
+        traceparent,
+    })
+}
+
+fn not_allowed() -> ErrorData {
+    ErrorData::invalid_request("The access token's scopes do not allow this.", None)
+}
+
+/// The one line that the operator gets about a call.
+struct Log {
+    tool: String,
+    client_id: Option<String>,
+}
+
+impl Log {
+    fn of(call: &Call) -> Self {
+        let client_id = match &call.caller {
+            Caller::Token(caller) => Some(caller.claims().client_id.clone()),
+            Caller::SingleUser => None,
+        };
+        Self {
+            tool: call.tool.clone(),
+            client_id,
+        }
+    }
+
+    fn outcome(&self, error: Option<&ToolError>) {
+        let Self { tool, client_id } = self;
+        match error {
+            None => tracing::info!(tool, client_id, outcome = "ok", "tool call"),
+            Some(error) => {
+                let cause = crate::error::causes(error);
+                tracing::warn!(tool, client_id, outcome = "failed", cause, "tool call");
+            }
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! A tool: what a model is told about it, what a token needs for it, and what it does.
+//!
+//! Owns how arguments become a typed value and a result structured content. The order of a call
+//! is fixed here: the arguments are checked before a credential is asked for.
+
+use std::future::Future;
+
+use broker_client::oauth::Scope;
+use futures_util::future::BoxFuture;
+use rmcp::{
+    handler::server::tool::{schema_for_input, schema_for_output},
+    model::{self, CallToolResult, JsonObject, ToolAnnotations},
+};
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use crate::{error::ToolError, nextcloud::Client};
+
+/// Which scopes a token needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// At least one scope of this server, whichever: for what every user of it may know, namely
+    /// who they are and what the server can do. A token without any scope gets nothing.
+    AnyScope,
+    /// All of these.
+    All(&'static [&'static str]),
+}
+
+impl Needs {
+    /// The scopes that are named.
+    #[must_use]
+    pub fn scopes(self) -> &'static [&'static str] {
+        match self {
+            Self::AnyScope => &[],
+            Self::All(scopes) => scopes,
+        }
+    }
+
+    /// The scopes that are named, as the broker is asked for them.
+    #[must_use]
+    pub fn to_scope(self) -> Scope {
+        // Only the constants of the families come here; a bad one would ask for nothing.
+        Scope::from_tokens(self.scopes()).unwrap_or_default()
+    }
+}
+
+/// What a tool does to the user's data; the four hints of MCP follow from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Nothing.
+    Read,
+    /// It adds or changes; twice is not the same as once.
+    Write,
+    /// It adds or changes; twice is the same as once.
+    WriteIdempotent,
+    /// It takes something away; twice is the same as once.
+    Delete,
+}
+
+impl Effect {
+    fn annotations(self) -> ToolAnnotations {
+        ToolAnnotations::new()
+            .read_only(self == Self::Read)
+            .destructive(self == Self::Delete)
+            .idempotent(self != Self::Write)
+            // Nextcloud is a world of its own that others change too.
+            .open_world(true)
+    }
+}
+
+/// The rest of a call, once its arguments are good.
+pub(crate) type Job =
+    Box<dyn FnOnce(Client) -> BoxFuture<'static, Result<CallToolResult, ToolError>> + Send>;
+
+type Prepare = dyn Fn(JsonObject) -> Result<Job, ToolError> + Send + Sync;
+
+/// A tool.
+pub struct Tool {
+    definition: model::Tool,
+    needs: Needs,
+    effect: Effect,
+    prepare: Box<Prepare>,
+}
+
+impl Tool {
+    /// A tool that is described by its arguments' type, its result's type and its function.
+    pub fn new<A, O, F, Fut>(name: &'static str, effect: Effect, needs: Needs, run: F) -> Self
+    where
+        A: DeserializeOwned + JsonSchema + Send + 'static,
+        O: Serialize + JsonSchema + 'static,
+        F: Fn(Client, A) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<O, ToolError>> + Send + 'static,
+    {
+        let prepare = move |arguments: JsonObject| {
+            let arguments: A =
+                serde_json::from_value(Value::Object(arguments)).map_err(|error| {
+                    ToolError::invalid(format!(
+                        "The arguments of {name} cannot be used: {error}. Look at the tool's input \
+                     schema and call it again."
+                    ))
+                })?;
+            let run = run.clone();
+            let job: Job = Box::new(move |client| {
+                Box::pin(async move { structured(&run(client, arguments).await?) })
+            });
+            Ok(job)
+        };
+        // Argument types are structs, whose schema is an object; `catalog`'s test would tell.
+        let input_schema = schema_for_input::<A>().unwrap_or_default();
+        let definition = model::Tool::new(name, "", input_schema)
+            .with_raw_output_schema(schema_for_output::<O>())
+            .with_annotations(effect.annotations());
+        Self {
+            definition,
+            needs,
+            effect,
+            prepare: Box::new(prepare),
+        }
+    }
+
+    /// What people see: a short title, and for the model when and how to use the tool.
+    #[must_use]
+    pub fn described(mut self, title: &'static str, description: &'static str) -> Self {
+        self.definition.annotations = self.definition.annotations.map(|mut annotations| {
+            annotations.title = Some(title.to_owned());
+            annotations
+        });
+        self.definition.title = Some(title.to_owned());
+        self.definition.description = Some(description.into());
+        self
+    }
+
+    /// The tool's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.definition.name
+    }
+
+    /// What a token needs.
+    #[must_use]
+    pub fn needs(&self) -> Needs {
+        self.needs
+    }
+
+    /// What the tool does to the user's data.
+    #[must_use]
+    pub fn effect(&self) -> Effect {
+        self.effect
+    }
+
+    /// The tool as `tools/list` shows it.
+    #[must_use]
+    pub fn definition(&self) -> &model::Tool {
+        &self.definition
+    }
+
+    /// Checks the arguments.
+    ///
+    /// # Errors
+    ///
+    /// A sentence about the argument that cannot be used.
+    pub(crate) fn prepare(&self, arguments: JsonObject) -> Result<Job, ToolError> {
+        (self.prepare)(arguments)
+    }
+}
+
+fn structured(output: &impl Serialize) -> Result<CallToolResult, ToolError> {
+    serde_json::to_value(output)
+        .map(CallToolResult::structured)
+        .map_err(|error| {
+            ToolError::failed("The result could not be written as JSON. Tell the administrator.")
+                .because(error)
+        })
+}

@@ -1,0 +1,239 @@
+//! The list of tools and resources: what exists, in which order, for which scopes.
+//!
+//! A family is one file with one function `family()`, and one line in [`catalog`]. Everything
+//! that is said about a tool (scopes, hints, schemas) stands beside its definition; the check
+//! before a call, the filter of the lists and the scopes of the metadata all read it here.
+
+mod account;
+mod definition;
+mod files;
+mod notes;
+mod resource;
+
+use std::collections::BTreeSet;
+
+use broker_client::oauth::Scope;
+pub use definition::{Effect, Needs, Tool};
+pub use resource::{Contents, Resource, Variables};
+
+/// The tools and resources of one Nextcloud app.
+pub struct Family {
+    /// The tools, in the order of the list.
+    pub tools: Vec<Tool>,
+    /// The resources, in the order of the list.
+    pub resources: Vec<Resource>,
+}
+
+/// Every tool and resource of this server.
+#[must_use]
+pub fn catalog() -> Catalog {
+    Catalog::new([account::family(), notes::family(), files::family()])
+}
+
+/// The tools and resources, in a fixed order.
+pub struct Catalog {
+    tools: Vec<Tool>,
+    resources: Vec<Resource>,
+    scopes: Scope,
+}
+
+impl Catalog {
+    /// The families' tools and resources, one family after the other.
+    #[must_use]
+    pub fn new(families: impl IntoIterator<Item = Family>) -> Self {
+        let (mut tools, mut resources) = (Vec::new(), Vec::new());
+        for family in families {
+            tools.extend(family.tools);
+            resources.extend(family.resources);
+        }
+        let needs = tools
+            .iter()
+            .map(Tool::needs)
+            .chain(resources.iter().map(Resource::needs));
+        let tokens: BTreeSet<&str> = needs.flat_map(Needs::scopes).copied().collect();
+        let scopes = Scope::from_tokens(tokens).unwrap_or_default();
+        Self {
+            tools,
+            resources,
+            scopes,
+        }
+    }
+
+    /// The tools, in the order of the list.
+    #[must_use]
+    pub fn tools(&self) -> &[Tool] {
+        &self.tools
+    }
+
+    /// The resources and templates, in the order of the list.
+    #[must_use]
+    pub fn resources(&self) -> &[Resource] {
+        &self.resources
+    }
+
+    /// The tool with this name.
+    #[must_use]
+    pub fn tool(&self, name: &str) -> Option<&Tool> {
+        self.tools.iter().find(|tool| tool.name() == name)
+    }
+
+    /// The resource behind a URI, and the variables of its template.
+    #[must_use]
+    pub fn resource(&self, uri: &str) -> Option<(&Resource, Variables)> {
+        self.resources
+            .iter()
+            .find_map(|resource| Some((resource, resource.matches(uri)?)))
+    }
+
+    /// Every scope that some tool or resource asks for.
+    #[must_use]
+    pub fn scopes(&self) -> &Scope {
+        &self.scopes
+    }
+
+    /// The scopes that a token has to carry for `needs`: nothing is missing when it has them all.
+    ///
+    /// For what any scope unlocks these are all scopes, unless the token has one already.
+    #[must_use]
+    pub fn required(&self, needs: Needs, granted: &Scope) -> Scope {
+        match needs {
+            Needs::AnyScope if granted.intersection(&self.scopes).is_empty() => self.scopes.clone(),
+            Needs::AnyScope => Scope::new(),
+            Needs::All(_) => needs.to_scope(),
+        }
+    }
+
+    /// Whether a token with these scopes may do what has these needs.
+    #[must_use]
+    pub fn allows(&self, needs: Needs, granted: &Scope) -> bool {
+        let required = self.required(needs, granted);
+        required.is_subset_of(granted) && !granted.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(text: &str) -> Scope {
+        text.parse().expect("scope")
+    }
+
+    #[test]
+    fn a_token_without_scopes_may_do_nothing() {
+        let catalog = catalog();
+        for tool in catalog.tools() {
+            assert!(
+                !catalog.allows(tool.needs(), &Scope::new()),
+                "{}",
+                tool.name()
+            );
+            assert!(
+                !catalog.allows(tool.needs(), &scope("openid")),
+                "{}",
+                tool.name()
+            );
+        }
+        for resource in catalog.resources() {
+            assert!(
+                !catalog.allows(resource.needs(), &Scope::new()),
+                "{}",
+                resource.uri()
+            );
+        }
+    }
+
+    #[test]
+    fn any_scope_of_this_server_lets_a_token_ask_who_it_is() {
+        let catalog = catalog();
+        let tool = catalog.tool("nc_whoami").expect("tool");
+        assert!(catalog.allows(tool.needs(), &scope("files.read")));
+        assert!(!catalog.allows(tool.needs(), &scope("somebody.elses")));
+        assert_eq!(
+            catalog.required(tool.needs(), &Scope::new()),
+            *catalog.scopes()
+        );
+    }
+
+    #[test]
+    fn every_tool_tells_a_model_all_it_needs() {
+        let catalog = catalog();
+        let mut names = BTreeSet::new();
+        for tool in catalog.tools() {
+            let name = tool.name();
+            assert!(names.insert(name.to_owned()), "{name} twice");
+            let definition = tool.definition();
+            assert!(definition.title.is_some(), "{name} has no title");
+            let description = definition.description.as_deref().unwrap_or_default();
+            assert!(description.len() > 60, "{name}: say when to use it");
+            assert!(
+                definition.output_schema.is_some(),
+                "{name} has no output schema"
+            );
+            let hints = definition.annotations.as_ref().expect("annotations");
+            for hint in [
+                hints.read_only_hint,
+                hints.destructive_hint,
+                hints.idempotent_hint,
+                hints.open_world_hint,
+            ] {
+                assert!(hint.is_some(), "{name} lacks an annotation");
+            }
+            let properties = definition.input_schema.get("properties");
+            for (field, schema) in properties
+                .and_then(|map| map.as_object())
+                .into_iter()
+                .flatten()
+            {
+                assert!(
+                    schema.get("description").is_some(),
+                    "{name}: {field} is not described"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn scopes_match_the_effect() {
+        for tool in catalog().tools() {
+            for scope in tool.needs().scopes() {
+                let writes = scope.rsplit('.').next() == Some("write");
+                assert_eq!(writes, tool.effect() != Effect::Read, "{}", tool.name());
+            }
+        }
+    }
+
+    #[test]
+    fn the_tools_of_this_release_are_there_in_order() {
+        let names: Vec<String> = catalog()
+            .tools()
+            .iter()
+            .map(|tool| tool.name().to_owned())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "nc_whoami",
+                "nc_capabilities",
+                "nc_notes_create_note",
+                "nc_notes_update_note",
+                "nc_notes_append_content",
+                "nc_notes_search_notes",
+                "nc_notes_get_note",
+                "nc_notes_get_attachment",
+                "nc_notes_delete_note",
+                "nc_webdav_list_directory",
+                "nc_webdav_read_file",
+                "nc_webdav_write_file",
+                "nc_webdav_create_directory",
+                "nc_webdav_delete_resource",
+                "nc_webdav_move_resource",
+                "nc_webdav_copy_resource",
+                "nc_webdav_search_files",
+                "nc_webdav_find_by_name",
+                "nc_webdav_find_by_type",
+                "nc_webdav_list_favorites",
+            ]
+        );
+    }
+}
