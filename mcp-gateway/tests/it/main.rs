@@ -1,0 +1,20 @@
+//! The whole gateway in process, against a fake issuer and a scripted Nextcloud on real sockets.
+//!
+//! One binary; a file per rule of the protocol and per tool family.
+
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::needless_pass_by_value,
+    reason = "helpers of tests fail as tests do, and read better with values"
+)]
+
+mod access;
+mod account;
+mod credentials;
+mod files;
+mod notes;
+mod protocol;
+mod support;
+mod upstream;
