@@ -1,0 +1,152 @@
+//! `/remote.php/dav/principals/`: users as resources, with name and e-mail address.
+//!
+//! Any user may read any other's principal, as on the real server.
+
+use axum::response::Response;
+
+use super::super::account::Account;
+use super::super::server::Server;
+use super::super::text::encode_segment;
+use super::super::xml::{DAV, Element, Name, SABRE};
+use super::error::DavError;
+use super::properties::{
+    Depth, Wanted, depth, href_element, href_property, minimal, multistatus, options,
+    propfind_answer, propstat, resource_type, response, wanted,
+};
+use super::{ALLOW, DavRequest, MOUNT, root};
+
+/// The address of a user's principal.
+pub(super) fn address(uid: &str) -> String {
+    format!("{MOUNT}/principals/users/{}/", encode_segment(uid))
+}
+
+pub(super) fn serve(server: &Server, request: &DavRequest) -> Result<Response, DavError> {
+    match request.method.as_str() {
+        "OPTIONS" => Ok(options(request, ALLOW)),
+        "PROPFIND" => propfind(server, request),
+        "REPORT" => root::report(server, request),
+        "PUT" | "MKCOL" | "DELETE" | "MOVE" | "COPY" | "PROPPATCH" => {
+            Err(DavError::forbidden("Permission denied"))
+        }
+        other => Err(DavError::not_implemented(other)),
+    }
+}
+
+fn propfind(server: &Server, request: &DavRequest) -> Result<Response, DavError> {
+    let wanted = wanted(&request.body)?;
+    let deep = depth(&request.headers) != Depth::Zero;
+    let below: Vec<&str> = request.path.iter().skip(1).map(String::as_str).collect();
+    let place = |address: &str| root::collection(request, &wanted, address);
+    let accounts =
+        || -> Vec<Account> { server.store(|store| store.accounts.all().cloned().collect()) };
+    let responses = match below.as_slice() {
+        [] if deep => vec![
+            place(&format!("{MOUNT}/principals/")),
+            place(&format!("{MOUNT}/principals/users/")),
+        ],
+        [] => vec![place(&format!("{MOUNT}/principals/"))],
+        ["users"] => {
+            let mut responses = vec![place(&format!("{MOUNT}/principals/users/"))];
+            if deep {
+                let members = accounts();
+                responses.extend(members.iter().map(|one| principal(request, &wanted, one)));
+            }
+            responses
+        }
+        ["users", uid] => {
+            let account = server
+                .store(|store| store.accounts.get(uid).cloned())
+                .ok_or_else(|| {
+                    DavError::not_found(&format!("Principal with name {uid} not found"))
+                })?;
+            vec![principal(request, &wanted, &account)]
+        }
+        [other, ..] => {
+            return Err(DavError::not_found(&format!(
+                "File not found: {other} in 'principals'"
+            )));
+        }
+    };
+    Ok(propfind_answer(request, responses))
+}
+
+fn principal(request: &DavRequest, wanted: &Wanted, account: &Account) -> Element {
+    let all = [
+        Name::new(DAV, "resourcetype"),
+        Name::new(DAV, "displayname"),
+    ];
+    response(
+        &address(&account.uid),
+        wanted,
+        &all,
+        minimal(&request.headers),
+        |name| property(request, account, name),
+    )
+}
+
+fn property(request: &DavRequest, account: &Account, name: &Name) -> Option<Element> {
+    let element = || Element::named(name.clone());
+    match (name.ns.as_str(), name.local.as_str()) {
+        (DAV, "resourcetype") => Some(resource_type(&["principal"])),
+        (DAV, "displayname") => Some(element().text(&account.display_name)),
+        (SABRE, "email-address") => Some(element().text(&account.email)),
+        (DAV, "current-user-principal") => {
+            Some(href_property(name, &address(&request.session.uid)))
+        }
+        (DAV, "principal-URL") => Some(href_property(name, &address(&account.uid))),
+        (DAV, "alternate-URI-set") => {
+            Some(href_property(name, &format!("mailto:{}", account.email)))
+        }
+        (DAV, "group-membership") => {
+            let groups = account
+                .groups
+                .iter()
+                .map(|group| format!("{MOUNT}/principals/groups/{}/", encode_segment(group)));
+            Some(element().with_children(groups.map(|href| href_element(&href))))
+        }
+        _ => None,
+    }
+}
+
+/// Answers `expand-property` for `current-user-principal`; other properties are 404.
+pub(super) fn expanded(
+    server: &Server,
+    request: &DavRequest,
+    query: &Element,
+    asked: &str,
+) -> Response {
+    let caller = server.store(|store| store.accounts.get(&request.session.uid).cloned());
+    let mut found = Vec::new();
+    let mut missing = Vec::new();
+    for property in property_elements(query) {
+        let name = property_name(property);
+        match (&caller, name.is(DAV, "current-user-principal")) {
+            (Some(account), true) => {
+                let inner: Vec<Name> = property_elements(property).map(property_name).collect();
+                let principal = principal(request, &Wanted::Named(inner), account);
+                found.push(Element::named(name).child(principal));
+            }
+            (Some(_), false) | (None, _) => missing.push(Element::named(name)),
+        }
+    }
+    let mut answer = Element::new(DAV, "response").child(href_element(asked));
+    if !found.is_empty() {
+        answer = answer.child(propstat(found, "HTTP/1.1 200 OK"));
+    }
+    if !missing.is_empty() {
+        answer = answer.child(propstat(missing, "HTTP/1.1 404 Not Found"));
+    }
+    multistatus(vec![answer])
+}
+
+fn property_elements(parent: &Element) -> impl Iterator<Item = &Element> {
+    let children = parent.children.iter();
+    children.filter(|child| child.name.is(DAV, "property"))
+}
+
+fn property_name(property: &Element) -> Name {
+    Name::new(
+        property.attribute("namespace").unwrap_or(DAV),
+        property.attribute("name").unwrap_or_default(),
+    )
+}

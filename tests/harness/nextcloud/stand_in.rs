@@ -1,0 +1,263 @@
+//! Starting the stand-in, and the handle by which tests and the demo work it.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use axum::extract::DefaultBodyLimit;
+use axum::{Router, middleware};
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use super::account::Account;
+use super::clock::Clock;
+use super::families::FAMILIES;
+use super::observe::Observations;
+use super::provider::ProviderEntry;
+use super::server::{Server, Shared};
+use super::{front, notes, ocs};
+
+/// What the stand-in starts with.
+pub struct StandInConfig {
+    /// Where it listens on loopback; 0 is any free port.
+    pub port: u16,
+    /// The accounts.
+    pub accounts: Vec<Account>,
+    /// The providers registered in user_oidc; their issuers may start later.
+    pub providers: Vec<ProviderEntry>,
+    /// Files that every home starts with: path and content.
+    pub skeleton: Vec<(String, Bytes)>,
+    /// The time it lives in.
+    pub clock: Clock,
+}
+
+impl Default for StandInConfig {
+    /// `alice`, `bob` and the administrator `admin` (password `<uid>-password`), a free port, the
+    /// machine's time, and no provider.
+    fn default() -> Self {
+        let file = |path: &str, content: &'static str| (path.to_owned(), Bytes::from(content));
+        Self {
+            port: 0,
+            accounts: vec![
+                Account::new("alice", "alice-password")
+                    .display_name("Alice Example")
+                    .email("alice@example.test"),
+                Account::new("bob", "bob-password")
+                    .display_name("Bob Example")
+                    .email("bob@example.test"),
+                Account::new("admin", "admin-password").administrator(),
+            ],
+            providers: Vec::new(),
+            skeleton: vec![
+                file("Readme.md", "# Welcome\n\nThis is your home.\n"),
+                file("Documents/Example.md", "# Example\n"),
+            ],
+            clock: Clock::default(),
+        }
+    }
+}
+
+/// A running stand-in; it stops when this is dropped.
+pub struct NextcloudStandIn {
+    server: Shared,
+    serving: JoinHandle<()>,
+}
+
+impl Drop for NextcloudStandIn {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl NextcloudStandIn {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// When the port is taken.
+    pub async fn start(config: StandInConfig) -> anyhow::Result<Self> {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, config.port));
+        let listener = TcpListener::bind(address)
+            .await
+            .with_context(|| format!("the stand-in Nextcloud cannot listen on {address}"))?;
+        let url = format!("http://{}", listener.local_addr()?);
+        let server = Arc::new(Server::new(
+            url,
+            config.clock,
+            config.accounts,
+            config.providers,
+            config.skeleton,
+        )?);
+        let router = router(Arc::clone(&server));
+        let serving = tokio::spawn(async move {
+            // Ends only with the task: an accept error is retried inside.
+            let _ended = axum::serve(listener, router).await;
+        });
+        Ok(Self { server, serving })
+    }
+
+    /// Where it is reached, without a slash at the end.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.server.url()
+    }
+
+    /// What it saw.
+    #[must_use]
+    pub fn observations(&self) -> &Observations {
+        self.server.observations()
+    }
+
+    /// Its time.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        self.server.clock()
+    }
+
+    /// Registers other providers than before.
+    pub async fn set_providers(&self, providers: Vec<ProviderEntry>) {
+        self.server.set_providers(providers);
+        self.server.issuers().clear().await;
+    }
+
+    /// Empties the cache of discovery documents and keys, as `occ user_oidc:provider` does.
+    pub async fn flush_key_cache(&self) {
+        self.server.issuers().clear().await;
+    }
+
+    /// How many discovery documents and key sets it fetched.
+    #[must_use]
+    pub fn issuer_fetches(&self) -> usize {
+        self.server.issuers().fetches()
+    }
+
+    /// Adds an account.
+    pub fn add_account(&self, account: Account) {
+        self.server.add_account(account);
+    }
+
+    /// The account with this id, if there is one.
+    #[must_use]
+    pub fn account(&self, uid: &str) -> Option<Account> {
+        self.server.store(|store| store.accounts.get(uid).cloned())
+    }
+
+    /// Changes an account, say its quota.
+    pub fn change_account(&self, uid: &str, change: impl FnOnce(&mut Account)) {
+        self.server.store(|store| {
+            if let Some(account) = store.accounts.get_mut(uid) {
+                change(account);
+            }
+        });
+    }
+
+    /// Disables an account, or enables it again.
+    pub fn set_enabled(&self, uid: &str, enabled: bool) {
+        self.change_account(uid, |account| account.enabled = enabled);
+    }
+
+    /// Gives a user a second factor, or takes it away.
+    pub fn set_second_factor(&self, uid: &str, has_one: bool) {
+        self.change_account(uid, |account| account.second_factor = has_one);
+    }
+
+    /// Deletes an account with its files.
+    pub fn delete_account(&self, uid: &str) {
+        self.server.remove_account(uid);
+    }
+
+    /// Makes an app password, as the user's settings page would.
+    #[must_use]
+    pub fn make_app_password(&self, uid: &str) -> String {
+        let password = ocs::fresh_app_password();
+        self.server
+            .store(|store| store.accounts.add_app_password(uid, password.clone()));
+        password
+    }
+
+    /// Writes a file, with the folders above it.
+    pub fn write_file(&self, uid: &str, path: &str, content: impl Into<Bytes>) {
+        let now = self.clock().now();
+        self.server.store(|store| {
+            let (tree, ids) = store.files(uid);
+            tree.write_with_parents(&split(path), content.into(), now, ids);
+        });
+    }
+
+    /// Reads a file.
+    #[must_use]
+    pub fn read_file(&self, uid: &str, path: &str) -> Option<Bytes> {
+        self.server.store(|store| {
+            let (tree, _) = store.files(uid);
+            tree.get(&split(path))?.content().cloned()
+        })
+    }
+
+    /// The paths of all files and folders of a user; folders end with a slash.
+    #[must_use]
+    pub fn paths(&self, uid: &str) -> Vec<String> {
+        self.server.store(|store| {
+            let (tree, _) = store.files(uid);
+            let nodes = tree.subtree(&[]).skip(1);
+            nodes
+                .map(|(path, node)| {
+                    let end = if node.is_folder() { "/" } else { "" };
+                    format!("{}{end}", path.join("/"))
+                })
+                .collect()
+        })
+    }
+
+    /// Locks a file as a transaction that writes it does, or lets it go.
+    pub fn set_file_locked(&self, uid: &str, path: &str, locked: bool) {
+        self.server.store(|store| {
+            let (tree, _) = store.files(uid);
+            tree.set_locked(&split(path), locked);
+        });
+    }
+
+    /// Puts a note into the Notes app and gives its id.
+    ///
+    /// # Errors
+    /// When a file is where the category's folder would have to be.
+    pub fn add_note(
+        &self,
+        uid: &str,
+        title: &str,
+        category: &str,
+        content: &str,
+    ) -> anyhow::Result<u64> {
+        notes::add(&self.server, uid, title, category, content)
+    }
+
+    /// Every note of a user as the Notes API shows it, by id.
+    #[must_use]
+    pub fn notes(&self, uid: &str) -> Vec<Value> {
+        notes::all(&self.server, uid)
+    }
+}
+
+fn router(server: Shared) -> Router {
+    let mut router = Router::new();
+    for family in FAMILIES {
+        router = router.merge((family.routes)());
+    }
+    router
+        .method_not_allowed_fallback(front::method_not_allowed)
+        .fallback(front::not_found)
+        .layer(middleware::from_fn_with_state(
+            Arc::clone(&server),
+            front::front,
+        ))
+        .layer(DefaultBodyLimit::disable())
+        .with_state(server)
+}
+
+fn split(path: &str) -> Vec<String> {
+    let segments = path.split('/');
+    segments
+        .filter(|segment| !segment.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
