@@ -1,1 +1,159 @@
-//! Under construction.
+//! The command line: `broker [--config FILE] serve | check-config | migrate | keys … | admin-token …`.
+//!
+//! Results go to stdout, everything else to stderr. What the commands do with the database is in
+//! [`admin_token`] and [`keys`].
+
+mod admin_token;
+mod keys;
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
+
+use crate::app::{self, ServeError};
+use crate::config::{self, Config, ConfigError};
+use crate::domain::{Actor, Timestamp};
+use crate::keys::KeyError;
+use crate::storage::{self, OpenError, Store, StoreError};
+
+/// What is logged when `RUST_LOG` does not say.
+const DEFAULT_FILTER: &str = "info,sea_orm_migration=warn";
+
+/// The OAuth 2.1 authorization server and token broker.
+#[derive(Debug, Parser)]
+#[command(name = "broker", version)]
+pub struct Arguments {
+    /// The configuration file; without one, everything comes from BROKER__… variables.
+    #[arg(long, env = "BROKER_CONFIG", global = true)]
+    config: Option<PathBuf>,
+    /// How log lines on stderr look.
+    #[arg(long, value_enum, default_value_t = LogFormat::Text, global = true)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C.
+    Serve,
+    /// Check the configuration, without network or database, and say everything that is wrong.
+    CheckConfig,
+    /// Create or upgrade the database; `serve` does it too.
+    Migrate,
+    /// Look at the signing keys, or rotate them.
+    #[command(subcommand)]
+    Keys(keys::Command),
+    /// Create, list and revoke tokens for the admin API.
+    #[command(subcommand)]
+    AdminToken(admin_token::Command),
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CommandError {
+    /// The configuration cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The database cannot be used.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The signing keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The broker could not start, or stopped.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    /// An admin token's name is no name.
+    #[error("the name must have 1 to 64 letters, digits, dots, dashes or underscores")]
+    InvalidName,
+    /// An admin token of this name exists.
+    #[error("there is an admin token named {0} already; revoke it first or choose another name")]
+    NameTaken(String),
+    /// No admin token has this name.
+    #[error("there is no admin token named {0}; `broker admin-token list` shows all")]
+    UnknownName(String),
+    /// The result could not be written.
+    #[error("the result could not be written")]
+    Output(#[from] std::io::Error),
+}
+
+impl Arguments {
+    /// Runs the command.
+    ///
+    /// # Errors
+    /// Whatever stopped it, told to the operator.
+    pub async fn run(self) -> Result<(), CommandError> {
+        let config = config::load(self.config.as_deref())?;
+        log_to_stderr(self.log_format);
+        match self.command {
+            Command::Serve => app::serve(config).await?,
+            Command::CheckConfig => say("The configuration is good.")?,
+            Command::Migrate => match storage::migrate(&config.storage_options()).await? {
+                0 => say("The database is up to date.")?,
+                count => say(&format!("Migrations applied: {count}."))?,
+            },
+            Command::Keys(command) => {
+                let store = open(&config).await?;
+                command.run(&config, &store).await?;
+                store.close().await?;
+            }
+            Command::AdminToken(command) => {
+                let store = open(&config).await?;
+                command.run(&store).await?;
+                store.close().await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+async fn open(config: &Config) -> Result<Store, OpenError> {
+    storage::open(&config.storage_options()).await
+}
+
+/// Who acts when a command does: whoever may run it on the broker's machine.
+fn operator() -> Actor {
+    Actor::Administrator("command line".to_owned())
+}
+
+/// Writes a line of the result to stdout.
+fn say(line: &str) -> std::io::Result<()> {
+    writeln!(std::io::stdout(), "{line}")
+}
+
+/// A moment as people read it, in UTC.
+fn written(moment: Timestamp) -> String {
+    OffsetDateTime::from_unix_timestamp(moment.as_secs())
+        .ok()
+        .and_then(|moment| moment.format(&Rfc3339).ok())
+        .unwrap_or_else(|| moment.as_secs().to_string())
+}
+
+fn log_to_stderr(format: LogFormat) {
+    let filter =
+        EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let registry = tracing_subscriber::registry().with(filter);
+    let layer = fmt::layer().with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => registry.with(layer).init(),
+        LogFormat::Json => registry.with(layer.json()).init(),
+    }
+}

@@ -1,1 +1,160 @@
-//! Under construction.
+//! Periodic work: following ended sessions, rotating keys, deleting what has expired.
+//!
+//! Each task runs until it is told to stop. A failure is logged when it begins and when it ends,
+//! not every time: a database that is away for an hour is two lines, not ten thousand.
+
+use std::error::Error;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::ambient::Ambient;
+use crate::keys::Keyring;
+use crate::live::Live;
+use crate::storage::{Retention, Store};
+
+/// How often ended grants and changed clients are asked for. Each replica knows within a second:
+/// this, and the time the database takes, twice.
+const POLL: Duration = Duration::from_millis(250);
+
+/// How often each replica looks at the signing keys.
+const KEYS: Duration = Duration::from_secs(10);
+
+/// How often expired rows are deleted.
+const PURGE: Duration = Duration::from_mins(10);
+
+/// How long one run may take. A connection that went silent must not hold up the next run.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The same for purging, which may have much to do.
+const PURGE_PATIENCE: Duration = Duration::from_mins(5);
+
+/// What the tasks work on.
+#[derive(Clone)]
+pub struct Tasks {
+    /// The database.
+    pub store: Store,
+    /// Followed.
+    pub live: Live,
+    /// Rotated.
+    pub keyring: Keyring,
+    /// The time, for what has expired.
+    pub ambient: Ambient,
+    /// How long finished rows stay.
+    pub retention: Retention,
+}
+
+impl Tasks {
+    /// Starts the tasks; they stop when `stop` is cancelled. Wait for the tracker before closing
+    /// the database.
+    #[must_use]
+    pub fn start(self, stop: &CancellationToken) -> TaskTracker {
+        let tracker = TaskTracker::new();
+        let Self {
+            store,
+            live,
+            keyring,
+            ambient,
+            retention,
+        } = self;
+        tracker.spawn(repeat(
+            "revocations",
+            POLL,
+            PATIENCE,
+            stop.clone(),
+            move || {
+                let live = live.clone();
+                async move { live.refresh().await }
+            },
+        ));
+        tracker.spawn(repeat(
+            "signing keys",
+            KEYS,
+            PATIENCE,
+            stop.clone(),
+            move || {
+                let keyring = keyring.clone();
+                async move { keyring.tick().await }
+            },
+        ));
+        tracker.spawn(repeat(
+            "purge",
+            PURGE,
+            PURGE_PATIENCE,
+            stop.clone(),
+            move || {
+                let (store, ambient) = (store.clone(), ambient.clone());
+                async move {
+                    let deleted = store.purge(ambient.now(), retention).await?;
+                    if deleted > 0 {
+                        tracing::info!(rows = deleted, "expired rows deleted");
+                    }
+                    Ok::<_, crate::storage::StoreError>(())
+                }
+            },
+        ));
+        tracker.close();
+        tracker
+    }
+}
+
+/// Runs `work` every `period` until `stop`.
+async fn repeat<F, E>(
+    name: &'static str,
+    period: Duration,
+    patience: Duration,
+    stop: CancellationToken,
+    mut work: impl FnMut() -> F,
+) where
+    F: Future<Output = Result<(), E>>,
+    E: Error + 'static,
+{
+    let mut ticks = interval(period);
+    // After a pause (a slow run, a suspended machine) once is enough.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut state = State::Working;
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => {}
+        }
+        let outcome = tokio::select! {
+            () = stop.cancelled() => return,
+            outcome = timeout(patience, work()) => outcome,
+        };
+        state = match outcome {
+            Ok(Ok(())) => state.succeeded(name),
+            Ok(Err(error)) => state.failed(name, &error),
+            Err(slow) => state.failed(name, &slow),
+        };
+    }
+}
+
+/// Whether a task's last run worked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Working,
+    Failing,
+}
+
+impl State {
+    fn succeeded(self, name: &str) -> Self {
+        if self == Self::Failing {
+            tracing::info!(task = name, "works again");
+        }
+        Self::Working
+    }
+
+    fn failed(self, name: &str, error: &(dyn Error + 'static)) -> Self {
+        if self == Self::Working {
+            tracing::error!(
+                task = name,
+                error,
+                "fails; it is tried again until it works"
+            );
+        }
+        Self::Failing
+    }
+}

@@ -8,6 +8,7 @@ use url::{Host, Url};
 use super::read::Problems;
 use super::{AuthenticationMethod, Config};
 use crate::crypto::Cipher;
+use crate::upstream::check_parameters;
 
 /// Writes down what does not fit together.
 pub(super) fn check(config: &Config, problems: &Problems) {
@@ -69,6 +70,9 @@ fn upstream(config: &Config, problems: &Problems) {
             "upstream.issuer",
             "must be an http or https URL without query and fragment",
         );
+    }
+    if let Err(error) = check_parameters(&upstream.authorize_parameters) {
+        problems.add("upstream.authorize_parameters", error.to_string());
     }
     let public = upstream.client_authentication == AuthenticationMethod::None;
     if upstream.client_secret.is_none() && !public {

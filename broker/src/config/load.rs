@@ -34,15 +34,13 @@ pub enum ConfigError {
         message: String,
     },
     /// Keys are missing, unknown, or cannot be used: all of them.
-    #[error("the configuration has {} problem(s):{}", .0.len(), list(.0))]
+    #[error("the configuration has {} problem(s):\n  {}", .0.len(), list(.0))]
     Invalid(Vec<Problem>),
 }
 
 fn list(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(|problem| format!("\n  {problem}"))
-        .collect()
+    let lines: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    lines.join("\n  ")
 }
 
 /// Loads the configuration: `path` if given, overridden by the environment.
@@ -89,10 +87,6 @@ pub fn from_table(
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one place that reads the environment"
-)]
 fn environment() -> BTreeMap<String, String> {
     // A variable that is not UTF-8 cannot be one of ours: every value of ours is text.
     std::env::vars_os()
@@ -119,10 +113,10 @@ fn set(table: &mut Table, name: &str, value: String) -> Result<(), String> {
         }
         table = match entry {
             Value::Table(inner) => inner,
-            Value::Array(list) => segments
+            Value::Array(entries) => segments
                 .next()
                 .and_then(|index| index.parse::<usize>().ok())
-                .and_then(|index| list.get_mut(index))
+                .and_then(|index| entries.get_mut(index))
                 .and_then(Value::as_table_mut)
                 .ok_or_else(|| {
                     format!("{segment} is a list: name an entry that the file has, from 0")

@@ -121,10 +121,10 @@ pub struct Downstream {
     ///
     /// Default `mint`. `BROKER__DOWNSTREAMS__0__STRATEGY`.
     pub strategy: Strategy,
-    /// The longest life of a token for it: enough for one call.
+    /// The longest life of a token for it: enough to begin one call.
     ///
-    /// Default `60s`, at most `5m`. `BROKER__DOWNSTREAMS__0__TOKEN_LIFETIME`. Longer where single
-    /// calls, such as uploads, take longer.
+    /// Default `60s`, which is also the most. `BROKER__DOWNSTREAMS__0__TOKEN_LIFETIME`. Shorter
+    /// where clocks agree and calls are quick.
     pub token_lifetime: Duration,
 }
 
@@ -145,9 +145,9 @@ impl Downstream {
         }
         let token_lifetime = section.checked(
             "token_lifetime",
-            Duration::from_secs(60),
-            |duration| (Duration::from_secs(5)..=Duration::from_mins(5)).contains(duration),
-            "must be from 5s to 5m",
+            Duration::from_mins(1),
+            |duration| (Duration::from_secs(5)..=Duration::from_mins(1)).contains(duration),
+            "must be from 5s to 60s",
         );
         section.finish();
         let name = name?;

@@ -52,7 +52,7 @@ impl Tokens {
             authorization_code: between(
                 &mut section,
                 "authorization_code",
-                Duration::from_secs(60),
+                Duration::from_mins(1),
                 Duration::from_secs(5),
                 Duration::from_mins(10),
                 "must be from 5s to 10m",
@@ -76,7 +76,7 @@ impl Tokens {
             refresh_grace: between(
                 &mut section,
                 "refresh_grace",
-                Duration::from_secs(60),
+                Duration::from_mins(1),
                 Duration::ZERO,
                 Duration::from_mins(5),
                 "must be at most 5m",

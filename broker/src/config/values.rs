@@ -56,8 +56,14 @@ impl FromValue for Vec<Value> {
     fn from_value(value: Value) -> Result<Self, String> {
         match as_written(value) {
             Value::Array(list) => Ok(list),
-            Value::String(_)
-            | Value::Integer(_)
+            // As the environment writes it: a,b
+            Value::String(text) => Ok(text
+                .split(',')
+                .map(str::trim)
+                .filter(|entry| !entry.is_empty())
+                .map(|entry| Value::String(entry.to_owned()))
+                .collect()),
+            Value::Integer(_)
             | Value::Float(_)
             | Value::Boolean(_)
             | Value::Datetime(_)
@@ -249,10 +255,10 @@ mod tests {
         let text = |text: &str| Value::String(text.to_owned());
         assert_eq!(bool::from_value(text("true")), Ok(true));
         assert_eq!(u32::from_value(text("8")), Ok(8));
-        assert_eq!(
-            Vec::<Value>::from_value(text(r#"["a"]"#)),
-            Ok(vec![text("a")])
-        );
+        for list in [r#"["a", "b"]"#, "a,b", "a, b"] {
+            let read = Vec::<Value>::from_value(text(list));
+            assert_eq!(read, Ok(vec![text("a"), text("b")]), "{list}");
+        }
         // A text stays a text, whatever it looks like.
         assert_eq!(String::from_value(text("true")), Ok("true".to_owned()));
         assert!(bool::from_value(text("yes")).is_err());

@@ -1,0 +1,471 @@
+//! The configuration: the shipped example, every problem at once, the environment, secrets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use broker::config::{self, Config, ConfigError, from_table};
+use broker::domain::{GrantType, Timestamp, TokenEndpointAuthMethod};
+use broker::keys::Algorithm;
+use toml::{Table, Value};
+
+const EXAMPLE: &str = include_str!("../../../deploy/broker.toml");
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    from_table(text.parse().unwrap(), BTreeMap::new())
+}
+
+/// The problems of a configuration that cannot be used, as `key: hint`.
+fn problems(outcome: Result<Config, ConfigError>) -> Vec<String> {
+    match outcome {
+        Err(ConfigError::Invalid(problems)) => problems.iter().map(ToString::to_string).collect(),
+        Err(other) => panic!("not the problems of a configuration: {other}"),
+        Ok(_) => Vec::new(),
+    }
+}
+
+/// The example with one key changed, `section.key` or `section.0.key`.
+fn with(path: &str, value: impl Into<Value>) -> Result<Config, ConfigError> {
+    let mut table: Table = EXAMPLE.parse().unwrap();
+    let mut segments: Vec<&str> = path.split('.').collect();
+    let last = segments.pop().unwrap();
+    let mut inner = &mut table;
+    for segment in segments {
+        inner = match inner.entry(segment).or_insert_with(|| Table::new().into()) {
+            Value::Array(list) => list[0].as_table_mut().unwrap(),
+            other => other.as_table_mut().unwrap(),
+        };
+    }
+    inner.insert(last.to_owned(), value.into());
+    from_table(table, BTreeMap::new())
+}
+
+fn assert_problem(outcome: Result<Config, ConfigError>, key: &str) {
+    let problems = problems(outcome);
+    assert!(
+        problems
+            .iter()
+            .any(|problem| problem.starts_with(&format!("{key}: "))),
+        "no problem with {key}: {problems:#?}"
+    );
+}
+
+fn environment(name: &str, value: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(name.to_owned(), value.to_owned())])
+}
+
+/// The example with its commented-out keys set; those that are examples only if `examples`.
+fn uncommented(examples: bool) -> String {
+    let mut example = false;
+    let mut text = String::new();
+    for line in EXAMPLE.lines() {
+        let key = line.strip_prefix("# ").filter(|rest| {
+            rest.split_once(" = ").is_some_and(|(key, _)| {
+                key.bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+            })
+        });
+        text.push_str(key.filter(|_| examples || !example).unwrap_or(line));
+        text.push('\n');
+        example = line == "# Example:";
+    }
+    text.replace(
+        r#"{ file = "/run/secrets/broker-encryption-key" }"#,
+        r#""AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=""#,
+    )
+}
+
+#[test]
+fn the_example_loads_and_its_comments_show_the_defaults() {
+    let example = read(EXAMPLE).unwrap();
+    let defaults = read(&uncommented(false)).unwrap();
+    assert_eq!(format!("{example:#?}"), format!("{defaults:#?}"));
+    assert_eq!(example.tokens.access_token, Duration::from_mins(10));
+    assert_eq!(example.keys.algorithm, Algorithm::Es256);
+}
+
+#[test]
+fn the_example_has_every_key_and_no_other() {
+    let full: Table = uncommented(true).parse().unwrap();
+    assert_eq!(problems(from_table(full.clone(), BTreeMap::new())), [""; 0]);
+
+    // An unknown key makes the reader name all it knows: that must be what the example has.
+    let mut sections = BTreeSet::new();
+    visit(&full, "", &mut |path, keys| {
+        let mut strange = full.clone();
+        insert_strange(&mut strange, path);
+        let expected = format!(
+            "{}strange: is not a key; here are: ",
+            if path.is_empty() {
+                String::new()
+            } else {
+                format!("{path}.")
+            }
+        );
+        let found = problems(from_table(strange, BTreeMap::new()));
+        let known = found
+            .iter()
+            .find_map(|problem| problem.strip_prefix(&expected))
+            .unwrap_or_else(|| panic!("{path}: {found:#?}"));
+        let known: BTreeSet<&str> = known.split(", ").collect();
+        assert_eq!(known, keys, "in [{path}]");
+        sections.insert(path.to_owned());
+    });
+    assert_eq!(sections.len(), 12, "{sections:?}");
+}
+
+/// Calls `check` with the path and the keys of every table whose keys are fixed.
+fn visit(table: &Table, path: &str, check: &mut impl FnMut(&str, BTreeSet<&str>)) {
+    check(path, table.keys().map(String::as_str).collect());
+    for (key, value) in table {
+        let below = if path.is_empty() {
+            key.clone()
+        } else {
+            format!("{path}.{key}")
+        };
+        let free = ["scopes", "authorize_parameters"].contains(&key.as_str());
+        match value {
+            Value::Table(inner) if !free => visit(inner, &below, check),
+            Value::Array(list) => {
+                if let Some(Value::Table(inner)) = list.first() {
+                    visit(inner, &format!("{below}[0]"), check);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn insert_strange(table: &mut Table, path: &str) {
+    let mut inner = table;
+    for segment in path.split('.').filter(|segment| !segment.is_empty()) {
+        inner = match &mut inner[segment.trim_end_matches("[0]")] {
+            Value::Array(list) => list[0].as_table_mut().unwrap(),
+            other => other.as_table_mut().unwrap(),
+        };
+    }
+    inner.insert("strange".to_owned(), Value::Boolean(true));
+}
+
+#[test]
+fn an_empty_configuration_names_everything_that_is_required() {
+    let problems = problems(read(""));
+    for key in ["server.issuer", "upstream.issuer", "upstream.client_id"] {
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.starts_with(&format!("{key}: is missing"))),
+            "{key}: {problems:#?}"
+        );
+    }
+}
+
+#[test]
+fn all_problems_are_reported_at_once() {
+    let text = r#"
+        [server]
+        issuer = "https://mcp.example"
+        listen = "nowhere"
+        lissten = "127.0.0.1:1"
+        [tokens]
+        access_token = 600
+        login = "soon"
+        [upstream]
+        client_id = "x"
+        client_authentication = "magic"
+        [[resources]]
+        id = "not a uri"
+        [[clients]]
+        name = 7
+    "#;
+    let problems = problems(read(text));
+    for key in [
+        "server.listen",
+        "server.lissten",
+        "tokens.access_token",
+        "tokens.login",
+        "upstream.issuer",
+        "upstream.client_authentication",
+        "resources[0].id",
+        "resources[0].scopes",
+        "clients[0].client_id",
+        "clients[0].name",
+    ] {
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.starts_with(&format!("{key}: "))),
+            "{key}: {problems:#?}"
+        );
+    }
+    assert_eq!(problems.len(), 10, "{problems:#?}");
+}
+
+#[test]
+fn the_issuer_is_a_canonical_https_url_or_loopback() {
+    for good in [
+        "https://mcp.example",
+        "https://mcp.example/broker",
+        "https://mcp.example:8443",
+        "http://127.0.0.1:4280",
+        "http://localhost:4280",
+        "http://[::1]:4280",
+    ] {
+        assert_eq!(problems(with("server.issuer", good)), [""; 0], "{good}");
+    }
+    for bad in [
+        "mcp.example",
+        "http://mcp.example",
+        "https://mcp.example/",
+        "https://mcp.example/broker/",
+        "https://mcp.example?x",
+        "https://mcp.example#x",
+        "https://MCP.example",
+        "https://mcp.example:443",
+        "https://user@mcp.example",
+        "ftp://mcp.example",
+    ] {
+        assert_problem(with("server.issuer", bad), "server.issuer");
+    }
+}
+
+#[test]
+fn names_that_refer_to_nothing_are_found() {
+    let strange = || Value::Array(vec!["strange".into()]);
+    assert_problem(
+        with("resources.downstreams", strange()),
+        "resources[0].downstreams",
+    );
+    assert_problem(with("clients.exchange", strange()), "clients[0].exchange");
+    let other = Value::Array(vec!["https://other.example".into()]);
+    assert_problem(with("clients.serves", other), "clients[0].serves");
+    assert_problem(
+        with("resources.default_scopes", strange()),
+        "resources[0].default_scopes",
+    );
+}
+
+#[test]
+fn what_weakens_or_cannot_work_is_refused() {
+    for (path, value, key) in [
+        ("tokens.access_token", "2h", "tokens.access_token"),
+        (
+            "tokens.authorization_code",
+            "11m",
+            "tokens.authorization_code",
+        ),
+        ("tokens.refresh_token", "91d", "tokens.refresh_token"),
+        ("tokens.refresh_grace", "6m", "tokens.refresh_grace"),
+        ("keys.rotate_after", "2h", "keys.rotate_after"),
+        ("admin.listen", "127.0.0.1:4280", "admin.listen"),
+        ("clients.client_secret", "short", "clients[0].client_secret"),
+        (
+            "downstreams.token_lifetime",
+            "5m",
+            "downstreams[0].token_lifetime",
+        ),
+        (
+            "upstream.client_authentication",
+            "none",
+            "upstream.client_secret",
+        ),
+        (
+            "upstream.issuer",
+            "https://idp.example?x",
+            "upstream.issuer",
+        ),
+    ] {
+        assert_problem(with(path, value), key);
+    }
+    let own = Table::from_iter([("redirect_uri".to_owned(), "https://evil.example".into())]);
+    assert_problem(
+        with("upstream.authorize_parameters", own),
+        "upstream.authorize_parameters",
+    );
+}
+
+#[test]
+fn a_client_that_exchanges_needs_a_secret() {
+    let mut table: Table = EXAMPLE.parse().unwrap();
+    table["clients"][0]
+        .as_table_mut()
+        .unwrap()
+        .remove("client_secret");
+    assert_problem(
+        from_table(table, BTreeMap::new()),
+        "clients[0].client_secret",
+    );
+}
+
+#[test]
+fn one_resource_at_most_is_the_default_and_nothing_is_there_twice() {
+    let mut table: Table = EXAMPLE.parse().unwrap();
+    let resource = table["resources"][0].as_table_mut().unwrap();
+    resource.insert("default".to_owned(), true.into());
+    for key in ["resources", "downstreams", "clients"] {
+        let list = table[key].as_array_mut().unwrap();
+        list.push(list[0].clone());
+    }
+    let problems = problems(from_table(table, BTreeMap::new()));
+    for key in [
+        "resources[1].id",
+        "resources[1].default",
+        "downstreams[1].name",
+        "clients[1].client_id",
+    ] {
+        assert!(
+            problems
+                .iter()
+                .any(|problem| problem.starts_with(&format!("{key}: "))),
+            "{key}: {problems:#?}"
+        );
+    }
+}
+
+#[test]
+fn strategies_that_are_not_there_yet_say_so_and_policies_are_all_there() {
+    for strategy in ["upstream_exchange", "session"] {
+        let problems = problems(with("downstreams.strategy", strategy));
+        assert!(
+            problems[0].contains("not available in this version"),
+            "{problems:?}"
+        );
+    }
+    for policy in ["open", "approval", "closed"] {
+        let config = with("registration.policy", policy).unwrap();
+        assert_eq!(config.registration.policy.as_str(), policy);
+    }
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let table = || EXAMPLE.parse::<Table>().unwrap();
+    let set = |name: &str, value: &str| from_table(table(), environment(name, value));
+
+    let config = set("BROKER__SERVER__LISTEN", "0.0.0.0:80").unwrap();
+    assert_eq!(config.server.listen, "0.0.0.0:80".parse().unwrap());
+    let config = set("BROKER__UPSTREAM__SEND_RESOURCE", "true").unwrap();
+    assert!(config.upstream.send_resource);
+    let config = set("BROKER__DATABASE__MAX_CONNECTIONS", "3").unwrap();
+    assert_eq!(config.database.max_connections, 3);
+    let config = set("BROKER__UPSTREAM__SCOPES", "openid,groups").unwrap();
+    assert_eq!(config.upstream.scopes.to_string(), "groups openid");
+    let config = set("BROKER__CLIENTS__0__CLIENT_SECRET", "12345678901234567890").unwrap();
+    assert_eq!(
+        config.clients[0].client_secret.as_ref().unwrap().expose(),
+        "12345678901234567890"
+    );
+}
+
+#[test]
+fn an_environment_variable_that_means_nothing_is_refused() {
+    let set = |name: &str| from_table(EXAMPLE.parse().unwrap(), environment(name, "x"));
+    assert_problem(set("BROKER__SERVER__LISSTEN"), "server.lissten");
+    assert_problem(set("BROKER__CLIENTS__7__NAME"), "BROKER__CLIENTS__7__NAME");
+    assert_problem(set("BROKER__SERVER__LISTEN__PORT"), "server.listen");
+    assert_problem(set("BROKER__NONSENSE"), "nonsense");
+}
+
+#[test]
+fn a_secret_comes_from_a_file_without_its_newline() {
+    let file = TemporaryFile::with("from-a-file-and-long-enough\n");
+    let path = file.0.to_str().unwrap();
+    let reference = Table::from_iter([("file".to_owned(), Value::from(path))]);
+    let config = with("clients.client_secret", reference).unwrap();
+    let secret = config.clients[0].client_secret.as_ref().unwrap();
+    assert_eq!(secret.expose(), "from-a-file-and-long-enough");
+
+    let by_name = environment("BROKER__UPSTREAM__CLIENT_SECRET__FILE", path);
+    let config = from_table(EXAMPLE.parse().unwrap(), by_name).unwrap();
+    let secret = config.upstream.client_secret.as_ref().unwrap();
+    assert_eq!(secret.expose(), "from-a-file-and-long-enough");
+
+    let missing = Table::from_iter([("file".to_owned(), "/nowhere/at/all".into())]);
+    assert_problem(
+        with("clients.client_secret", missing),
+        "clients[0].client_secret",
+    );
+}
+
+#[test]
+fn no_message_and_no_debug_text_shows_a_secret() {
+    const SECRET: &str = "tr0ub4dor-and-more-letters";
+    let config = with("clients.client_secret", SECRET).unwrap();
+    assert!(!format!("{config:?}").contains(SECRET));
+    let config = with("database.url", format!("postgres://u:{SECRET}@h/d")).unwrap();
+    assert!(!format!("{config:?}").contains(SECRET));
+
+    let key = Table::from_iter([
+        ("id".to_owned(), Value::from("k")),
+        ("key".to_owned(), Value::from(SECRET)),
+    ]);
+    let mut table: Table = EXAMPLE.parse().unwrap();
+    table["upstream"]["client_secret"] = Value::Array(vec![SECRET.into()]);
+    table["clients"][0]["client_id"] = format!("{SECRET} with a space").into();
+    table.insert(
+        "keys".to_owned(),
+        Table::from_iter([("encryption".to_owned(), Value::Array(vec![key.into()]))]).into(),
+    );
+    let error = from_table(table, BTreeMap::new()).unwrap_err();
+    let text = format!("{error} {error:?}");
+    assert!(text.contains("keys.encryption[0].key"), "{text}");
+    assert!(!text.contains(SECRET), "{text}");
+}
+
+#[test]
+fn a_syntax_error_names_its_line_and_does_not_repeat_it() {
+    let file = TemporaryFile::with("[server]\n\nissuer = \"x\" client_secret = \"tr0ub4dor\"\n");
+    let text = config::load(Some(&file.0)).unwrap_err().to_string();
+    assert!(text.contains("line 3"), "{text}");
+    assert!(!text.contains("tr0ub4dor"), "{text}");
+    let missing = config::load(Some("/nowhere/at/all.toml".as_ref())).unwrap_err();
+    assert!(missing.to_string().contains("/nowhere/at/all.toml"));
+}
+
+#[test]
+fn a_configured_client_gets_the_grants_that_its_keys_imply() {
+    let now = Timestamp::from_millis(5);
+    let config = read(EXAMPLE).unwrap();
+    let gateway = &config.registered_clients(now)[0];
+    assert_eq!(gateway.grant_types, [GrantType::TokenExchange]);
+    assert_eq!(
+        gateway.auth_method,
+        TokenEndpointAuthMethod::ClientSecretBasic
+    );
+    assert_eq!(gateway.secrets.len(), 1);
+
+    let mut table: Table = EXAMPLE.parse().unwrap();
+    let login = Table::from_iter([
+        ("client_id".to_owned(), Value::from("agent")),
+        (
+            "redirect_uris".to_owned(),
+            Value::Array(vec!["http://127.0.0.1/callback".into()]),
+        ),
+    ]);
+    table["clients"].as_array_mut().unwrap().push(login.into());
+    let config = from_table(table, BTreeMap::new()).unwrap();
+    let agent = &config.registered_clients(now)[1];
+    assert_eq!(
+        agent.grant_types,
+        [GrantType::AuthorizationCode, GrantType::RefreshToken]
+    );
+    assert_eq!(agent.auth_method, TokenEndpointAuthMethod::None);
+}
+
+/// A file that is gone when the test is.
+struct TemporaryFile(PathBuf);
+
+impl TemporaryFile {
+    fn with(content: &str) -> Self {
+        let name = format!("broker-config-{}.toml", uuid::Uuid::now_v7());
+        let path = std::env::temp_dir().join(name);
+        std::fs::write(&path, content).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for TemporaryFile {
+    fn drop(&mut self) {
+        drop(std::fs::remove_file(&self.0));
+    }
+}
