@@ -9,7 +9,9 @@ use url::Url;
 use super::flow::{FlowSecret, OpenFlow, of_client};
 use super::{Authorize, AuthorizeError, ClientRedirect, Page};
 use crate::crypto;
-use crate::domain::{Actor, AuditKind, Authorization, Outcome, RequestInfo, Stage, StageKind};
+use crate::domain::{
+    Actor, AuditEvent, AuditKind, Authorization, ClientKind, Outcome, RequestInfo, Stage, StageKind,
+};
 use crate::upstream::{DiscoveryError, Login};
 
 /// What the consent page shows.
@@ -18,8 +20,10 @@ pub struct ConsentPage {
     pub flow: String,
     /// The form token.
     pub csrf: String,
-    /// The name that the client gives itself. Nobody has verified it.
+    /// The client's name.
     pub client_name: Option<String>,
+    /// Whether the client gave itself that name, so that nobody has checked it.
+    pub is_self_named: bool,
     /// The client's id.
     pub client_id: String,
     /// Where the answer goes: a host, or the scheme of an app's private-use URI.
@@ -94,6 +98,7 @@ impl Authorize {
         Ok(ConsentPage {
             flow: authorization.id.as_str().to_owned(),
             csrf: secret.csrf(),
+            is_self_named: client.kind != ClientKind::Preregistered,
             client_name: client.name,
             client_id: client.id.as_str().to_owned(),
             redirect_host: authorization.redirect_uri.display_host(),
@@ -217,7 +222,7 @@ impl Authorize {
     pub(super) async fn end(
         &self,
         authorization: &Authorization,
-        event: crate::domain::AuditEvent,
+        event: AuditEvent,
     ) -> Result<(), AuthorizeError> {
         let from = authorization.stage.kind();
         let Ok(next) = authorization.clone().denied() else {

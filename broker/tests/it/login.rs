@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use broker::domain::{AuditKind, ClientId, ClientStatus};
+use broker::domain::{AuditKind, ClientId, ClientKind, ClientStatus};
 use http::{StatusCode, header};
 use url::Url;
 
@@ -20,6 +20,7 @@ const OTHER_BROWSER: &str = "This login belongs to another browser";
 async fn the_page_says_who_asks_for_what_and_where_the_answer_goes() {
     let (broker, _idp) = planned(|plan| {
         plan.clients[1].name = Some("<script>alert('x')</script> & Co".to_owned());
+        plan.clients[1].kind = ClientKind::Dynamic;
     })
     .await;
     let browser = Browser::new(&broker);
@@ -34,6 +35,7 @@ async fn the_page_says_who_asks_for_what_and_where_the_answer_goes() {
         "127.0.0.1",
         AGENT,
         "This is a program on this computer",
+        "nobody has checked it",
     ] {
         assert!(page.body.contains(text), "{text}: {}", page.body);
     }
