@@ -1,1 +1,99 @@
-//! Under construction.
+//! What a caller's token may become: how a token for a downstream comes about.
+//!
+//! Whether the caller may have it was decided before, in `token`; a strategy only produces
+//! it. Each downstream has one strategy, and there is no fallback from one to another. A new
+//! strategy is a new file here and a line in [`Strategies`].
+
+mod mint;
+mod uids;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use broker_client::oauth::{OAuthError, Scope, token_type};
+use broker_client::secret::Secret;
+
+pub use mint::Mint;
+pub use uids::Uids;
+
+use crate::domain::{ClientId, Downstream, Strategy, Subject, Timestamp};
+
+/// A decided exchange: everything that a strategy may depend on.
+#[derive(Debug, Clone, Copy)]
+pub struct Exchange<'a> {
+    /// The user.
+    pub sub: &'a Subject,
+    /// The client that asks, who will act for the user.
+    pub client_id: &'a ClientId,
+    /// What the token is for.
+    pub downstream: &'a Downstream,
+    /// What it may do: a subset of the subject token's scope.
+    pub scope: &'a Scope,
+    /// When.
+    pub now: Timestamp,
+    /// When the subject token ends; no token outlives it.
+    pub not_after: Timestamp,
+}
+
+/// A token for a downstream. Never stored, never logged.
+#[derive(Debug)]
+pub struct IssuedToken {
+    /// The token.
+    pub token: Secret,
+    /// How long it lives from now, in whole seconds.
+    pub lifetime: Duration,
+    /// What it may do.
+    pub scope: Scope,
+}
+
+/// A way in which tokens for a downstream come about.
+#[async_trait]
+pub trait ExchangeStrategy: Send + Sync {
+    /// Produces the token.
+    ///
+    /// # Errors
+    /// `invalid_request` when this user or this subject token cannot get one; `server_error` and
+    /// `temporarily_unavailable` when something failed.
+    async fn exchange(&self, exchange: &Exchange<'_>) -> Result<IssuedToken, OAuthError>;
+}
+
+/// The strategies of this installation.
+pub struct Strategies {
+    /// The broker signs the token itself.
+    pub mint: Mint,
+}
+
+impl Strategies {
+    /// The strategy of a downstream.
+    ///
+    /// # Errors
+    /// `server_error` when it is not offered; such a configuration is refused before.
+    pub fn of(&self, downstream: &Downstream) -> Result<&dyn ExchangeStrategy, OAuthError> {
+        match downstream.strategy {
+            Strategy::Mint => Ok(&self.mint),
+            Strategy::UpstreamExchange | Strategy::Session => Err(OAuthError::server_error(
+                "The strategy configured for this downstream is not available.",
+            )),
+        }
+    }
+}
+
+/// The kind of token that was asked for (RFC 8693 §2.1, `requested_token_type`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenForm {
+    /// An access token, whatever its form; the default.
+    AccessToken,
+    /// A JWT, which our access tokens are.
+    Jwt,
+}
+
+impl TokenForm {
+    /// The identifier for `issued_token_type`.
+    #[must_use]
+    pub const fn token_type(self) -> &'static str {
+        match self {
+            Self::AccessToken => token_type::ACCESS_TOKEN,
+            Self::Jwt => token_type::JWT,
+        }
+    }
+}
