@@ -1,1 +1,211 @@
-//! Under construction.
+//! `POST /oauth/token` and `POST /oauth/revoke`.
+//!
+//! Every token request goes through the phases in [`TokenEndpoint::answer`]: which grant, which
+//! client, may it, then the grant's own rules. A grant's file holds only what is particular to it,
+//! so none can forget a shared step. Refusals are recorded here, in one place; a success is recorded
+//! by its grant, with what it did or before the answer leaves.
+
+mod client_auth;
+mod code;
+mod exchange;
+mod form;
+mod issue;
+mod refresh;
+mod request;
+mod revoke;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use broker_client::oauth::{OAuthError, Scope, TokenResponse};
+use broker_client::verify::AccessTokenVerifier;
+
+pub use client_auth::ClientAuthenticator;
+pub use form::Form;
+pub use issue::Issuer;
+pub use revoke::RevocationEndpoint;
+
+use self::client_auth::Credentials;
+use self::request::TokenRequest;
+use crate::ambient::Ambient;
+use crate::audit::AuditLog;
+use crate::domain::{
+    Actor, AuditEvent, AuditKind, Catalog, ClientId, EndReason, Grant, GrantType, Outcome,
+    RequestInfo, Resource,
+};
+use crate::exchange::Strategies;
+use crate::live::Live;
+use crate::storage::Store;
+
+/// How long things live.
+#[derive(Debug, Clone, Copy)]
+pub struct Lifetimes {
+    /// A refresh token that is not used (sliding).
+    pub refresh_token: Duration,
+    /// A grant, however often it is renewed (absolute).
+    pub refresh_token_absolute: Duration,
+    /// How long after its first use a refresh token may be repeated.
+    pub refresh_grace: Duration,
+}
+
+/// The token endpoint: what it needs.
+pub struct TokenEndpoint {
+    /// Codes, grants, refresh tokens.
+    pub store: Store,
+    /// Ended grants, in memory.
+    pub live: Live,
+    /// The audit trail.
+    pub audit: AuditLog,
+    /// The resources and downstreams of this installation.
+    pub catalog: Arc<Catalog>,
+    /// Who is asking.
+    pub clients: ClientAuthenticator,
+    /// Makes access tokens.
+    pub issuer: Issuer,
+    /// Verifies our own access tokens, presented as subject or actor.
+    pub verifier: Arc<AccessTokenVerifier>,
+    /// What a subject token may become.
+    pub strategies: Strategies,
+    /// Time and randomness.
+    pub ambient: Ambient,
+    /// How long things live.
+    pub lifetimes: Lifetimes,
+}
+
+impl TokenEndpoint {
+    /// Answers a token request; `authorization` is the header of that name.
+    ///
+    /// # Errors
+    /// As RFC 6749 §5.2, RFC 8707 §2 and RFC 8693 §2.2.2 say; recorded in the audit trail.
+    pub async fn answer(
+        &self,
+        form: Result<Form, OAuthError>,
+        authorization: Option<&str>,
+        info: &RequestInfo,
+    ) -> Result<TokenResponse, OAuthError> {
+        let mut event = AuditEvent::new(
+            self.ambient.now(),
+            AuditKind::TokenRefused,
+            Actor::Anonymous,
+        )
+        .during(info);
+        match self.attempt(form, authorization, &mut event).await {
+            Ok(response) => Ok(response),
+            Err(error) => Err(recorded(&self.audit, event, error).await),
+        }
+    }
+
+    /// The phases. `event` learns what the request turns out to be about, for the audit.
+    async fn attempt(
+        &self,
+        form: Result<Form, OAuthError>,
+        authorization: Option<&str>,
+        event: &mut AuditEvent,
+    ) -> Result<TokenResponse, OAuthError> {
+        let form = form?;
+        let grant = request::grant_type(&form)?;
+        if grant == GrantType::TokenExchange {
+            event.kind = AuditKind::ExchangeRefused;
+        }
+        let credentials = Credentials::read(authorization, &form)?;
+        claimed(event, &credentials);
+        let client = self.clients.authenticate(&credentials).await?;
+        if !client.may_use(grant) {
+            return Err(OAuthError::unauthorized_client(
+                "The client is not registered for this grant type.",
+            ));
+        }
+        match TokenRequest::parse(grant, &form)? {
+            TokenRequest::AuthorizationCode(request) => self.redeem(&client, request, event).await,
+            TokenRequest::RefreshToken(request) => self.refresh(&client, request, event).await,
+            TokenRequest::TokenExchange(request) => self.exchange(&client, request, event).await,
+        }
+    }
+
+    /// The resource of a grant, which the request may name again but not change (RFC 8707 §2.2).
+    fn granted_resource(&self, grant: &Grant, named: &[String]) -> Result<&Resource, OAuthError> {
+        let resource = self.catalog.resource(&grant.resource).ok_or_else(|| {
+            OAuthError::invalid_target("The resource of this grant is not served any more.")
+        })?;
+        if named.iter().all(|named| resource.is_named_by(named)) {
+            Ok(resource)
+        } else {
+            Err(OAuthError::invalid_target(
+                "The resource is not the one that was granted.",
+            ))
+        }
+    }
+
+    /// Ends a grant because one of its secrets came back; this stands although the request fails.
+    async fn end_grant(
+        &self,
+        grant: &Grant,
+        reason: EndReason,
+        event: &AuditEvent,
+    ) -> Result<(), OAuthError> {
+        end_grant(&self.store, &self.live, grant, reason, event).await
+    }
+}
+
+/// Notes who the request claims to be from.
+fn claimed(event: &mut AuditEvent, credentials: &Credentials) {
+    // A stranger chooses this text: what is no client id is not kept.
+    if let Ok(id) = ClientId::parse(credentials.client_id()) {
+        event.actor = Actor::Client(id.as_str().to_owned());
+        event.client_id = Some(id);
+    }
+}
+
+/// Notes what the request turns out to be about.
+fn concerns(event: &mut AuditEvent, grant: &Grant) {
+    event.sub = Some(grant.sub.clone());
+    event.grant = Some(grant.id.clone());
+    event.resource = Some(grant.resource.clone());
+}
+
+/// Ends `grant`, with its audit row in the same transaction, and lets this replica know at once.
+async fn end_grant(
+    store: &Store,
+    live: &Live,
+    grant: &Grant,
+    reason: EndReason,
+    cause: &AuditEvent,
+) -> Result<(), OAuthError> {
+    let transaction = store.begin().await?;
+    if transaction.end_grant(&grant.id, reason, cause.at).await? {
+        let mut event = AuditEvent {
+            kind: AuditKind::GrantEnded,
+            outcome: Outcome::Ok,
+            ..cause.clone()
+        };
+        concerns(&mut event, grant);
+        event
+            .details
+            .insert("reason".to_owned(), reason.as_str().into());
+        transaction.append_audit(&[event]).await?;
+        transaction.commit().await?;
+        live.refresh().await?;
+    }
+    Ok(())
+}
+
+/// Records a refusal before it is answered, and returns it.
+async fn recorded(audit: &AuditLog, mut event: AuditEvent, error: OAuthError) -> OAuthError {
+    event.outcome = Outcome::Refused(error.code());
+    match audit.record(event).await {
+        Ok(()) => error,
+        // Whoever was refused is not told the reason before the trail has it.
+        Err(failure) => unrecorded(failure),
+    }
+}
+
+/// The answer when the audit trail cannot be written: nothing goes out unrecorded.
+fn unrecorded(failure: Arc<crate::storage::StoreError>) -> OAuthError {
+    OAuthError::server_error("The broker could not write its audit trail. Try again in a moment.")
+        .because(failure)
+}
+
+/// A scope as an answer carries it: RFC 6749 §3.3 has no empty one.
+fn on_the_wire(scope: &Scope) -> Option<String> {
+    Some(scope.to_string()).filter(|scope| !scope.is_empty())
+}

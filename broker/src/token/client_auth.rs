@@ -1,0 +1,231 @@
+//! Client authentication (RFC 6749 §2.3): `none`, `client_secret_basic`, `client_secret_post`.
+//!
+//! Whether a client has a secret is fixed by its registration, and held to: a public client that
+//! sends one is refused like a confidential one that sends none. Where the secret stands is not:
+//! `client_secret_basic` and `client_secret_post` prove the same thing, and clients in the field
+//! register one and use the other.
+
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use broker_client::oauth::OAuthError;
+use broker_client::secret::Secret;
+use percent_encoding::percent_decode_str;
+
+use super::Form;
+use crate::crypto;
+use crate::domain::{Client, ClientId, ClientStatus, RegistrationPolicy};
+use crate::live::Live;
+use crate::storage::Store;
+
+/// What a request says about its client.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    client_id: String,
+    secret: Option<Secret>,
+}
+
+impl Credentials {
+    /// Reads them from the `Authorization` header or the form.
+    pub(super) fn read(authorization: Option<&str>, form: &Form) -> Result<Self, OAuthError> {
+        let named = form.get("client_id");
+        let Some(header) = authorization else {
+            let client_id = named.ok_or_else(|| {
+                OAuthError::invalid_client("The request does not say which client it is from.")
+            })?;
+            return Ok(Self {
+                client_id: client_id.to_owned(),
+                secret: form.get("client_secret").map(Secret::from),
+            });
+        };
+        let (client_id, secret) = basic(header)?;
+        // RFC 6749 §2.3: one method a request. The client's name alone is no method, but it must
+        // not name another.
+        if form.get("client_secret").is_some() {
+            return Err(OAuthError::invalid_request(
+                "The client authenticates in the header and in the form; only one is allowed.",
+            ));
+        }
+        if named.is_some_and(|named| named != client_id) {
+            return Err(OAuthError::invalid_request(
+                "The client_id in the form is not the one in the Authorization header.",
+            ));
+        }
+        Ok(Self {
+            client_id,
+            secret: Some(secret).filter(|secret| !secret.is_empty()),
+        })
+    }
+
+    /// The client that the request claims to be from.
+    pub(super) fn client_id(&self) -> &str {
+        &self.client_id
+    }
+}
+
+/// HTTP Basic with both parts form-encoded before base64 (RFC 6749 §2.3.1).
+fn basic(header: &str) -> Result<(String, Secret), OAuthError> {
+    let unreadable = || {
+        OAuthError::invalid_client(
+            "The Authorization header is not HTTP Basic with an encoded client_id and secret.",
+        )
+    };
+    let (scheme, encoded) = header.split_once(' ').ok_or_else(unreadable)?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(unreadable());
+    }
+    let decoded = STANDARD
+        .decode(encoded.trim())
+        .ok()
+        .and_then(|bytes| String::from_utf8(bytes).ok())
+        .map(Secret::from)
+        .ok_or_else(unreadable)?;
+    let (id, secret) = decoded.expose().split_once(':').ok_or_else(unreadable)?;
+    let id = form_decode(id).ok_or_else(unreadable)?;
+    let secret = form_decode(secret).ok_or_else(unreadable)?;
+    Ok((id, Secret::from(secret)))
+}
+
+fn form_decode(text: &str) -> Option<String> {
+    percent_decode_str(&text.replace('+', " "))
+        .decode_utf8()
+        .ok()
+        .map(std::borrow::Cow::into_owned)
+}
+
+/// Finds the client and checks its secret.
+#[derive(Clone)]
+pub struct ClientAuthenticator {
+    /// Where clients are.
+    pub store: Store,
+    /// The confidential clients in memory, so that an exchange needs no database.
+    pub live: Live,
+    /// Whether a client that registered itself may be used before anybody approved it.
+    pub policy: RegistrationPolicy,
+}
+
+impl ClientAuthenticator {
+    /// The client, if the request proves to be from it and it may be used now.
+    ///
+    /// # Errors
+    /// `invalid_client` when it is unknown or its secret is wrong; `unauthorized_client` when it
+    /// is blocked or waits for approval.
+    pub(super) async fn authenticate(
+        &self,
+        credentials: &Credentials,
+    ) -> Result<Arc<Client>, OAuthError> {
+        let client = self.find(credentials.client_id()).await?.ok_or_else(|| {
+            OAuthError::invalid_client("The client is unknown. It may have to register again.")
+        })?;
+        match (&credentials.secret, client.is_confidential()) {
+            (None, false) => {}
+            (Some(secret), true) if has_secret(&client, secret) => {}
+            (Some(_), true) => {
+                return Err(OAuthError::invalid_client("The client secret is wrong."));
+            }
+            (None, true) => {
+                return Err(OAuthError::invalid_client(
+                    "The client must authenticate with its secret.",
+                ));
+            }
+            (Some(_), false) => {
+                return Err(OAuthError::invalid_client(
+                    "The client is public and must not send a secret.",
+                ));
+            }
+        }
+        if client.is_usable(self.policy) {
+            return Ok(client);
+        }
+        Err(OAuthError::unauthorized_client(
+            if client.status == ClientStatus::Blocked {
+                "The client is blocked. Ask the administrator of this server."
+            } else {
+                "The client waits for approval by the administrator of this server."
+            },
+        ))
+    }
+
+    async fn find(&self, id: &str) -> Result<Option<Arc<Client>>, OAuthError> {
+        let Ok(id) = ClientId::parse(id) else {
+            return Ok(None);
+        };
+        // A stale memory is no reason to refuse here: what must not be stale asks again itself.
+        if let Ok(Some(client)) = self.live.client(&id) {
+            return Ok(Some(client));
+        }
+        Ok(self.store.client(&id).await?.map(Arc::new))
+    }
+}
+
+/// Compares with every valid secret, without stopping at the first.
+fn has_secret(client: &Client, secret: &Secret) -> bool {
+    let presented = crypto::hash(secret.expose());
+    client.secrets.iter().fold(false, |found, valid| {
+        found | crypto::same(valid.as_bytes(), presented.as_bytes())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use broker_client::oauth::ErrorCode;
+
+    use super::*;
+
+    fn read(header: Option<&str>, form: &str) -> Result<(String, Option<String>), ErrorCode> {
+        Credentials::read(header, &Form::parse(form.as_bytes()).unwrap())
+            .map(|read| {
+                (
+                    read.client_id,
+                    read.secret.map(|secret| secret.expose().to_owned()),
+                )
+            })
+            .map_err(|error| error.code())
+    }
+
+    fn basic_header(text: &str) -> String {
+        format!("Basic {}", STANDARD.encode(text))
+    }
+
+    #[test]
+    fn basic_credentials_are_form_decoded() {
+        assert_eq!(
+            read(Some(&basic_header("a%3Ab+c:s%2Bt%25")), ""),
+            Ok(("a:b c".to_owned(), Some("s+t%".to_owned())))
+        );
+    }
+
+    #[test]
+    fn two_methods_at_once_are_refused() {
+        assert_eq!(
+            read(Some(&basic_header("a:s")), "client_secret=s"),
+            Err(ErrorCode::InvalidRequest)
+        );
+        assert_eq!(
+            read(Some(&basic_header("a:s")), "client_id=b"),
+            Err(ErrorCode::InvalidRequest)
+        );
+        assert_eq!(
+            read(Some(&basic_header("a:s")), "client_id=a"),
+            Ok(("a".to_owned(), Some("s".to_owned())))
+        );
+    }
+
+    #[test]
+    fn no_client_and_other_schemes_are_no_authentication() {
+        assert_eq!(read(None, ""), Err(ErrorCode::InvalidClient));
+        for header in [
+            "Bearer abc",
+            "Basic",
+            "Basic !!!",
+            &basic_header("colonless"),
+        ] {
+            assert_eq!(
+                read(Some(header), "client_id=a"),
+                Err(ErrorCode::InvalidClient),
+                "{header}"
+            );
+        }
+    }
+}
