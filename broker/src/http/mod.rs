@@ -1,1 +1,200 @@
-//! Under construction.
+//! axum lives here and nowhere else: all routes and layers in one screen.
+//!
+//! Handlers extract, call a flow, and answer; they decide nothing. Each gets exactly the endpoint it
+//! serves as its state.
+
+mod admin;
+mod authorize;
+mod callback;
+mod consent;
+mod cookies;
+mod error;
+mod health;
+mod metadata;
+mod pages;
+mod register;
+mod request;
+mod revoke;
+mod token;
+mod words;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get, post};
+use broker_client::oauth::OAuthError;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::cors::CorsLayer;
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+pub use authorize::BrowserFlow;
+pub use error::{Failure, Problem};
+pub use health::Health;
+pub use metadata::Published;
+
+use crate::admin::AdminApi;
+use crate::ambient::Ambient;
+use crate::register::{LARGEST_DOCUMENT, RegistrationEndpoint};
+use crate::token::{RevocationEndpoint, TokenEndpoint};
+
+/// How long a request may take. Longer than a login's calls to the identity provider together.
+const LONGEST_REQUEST: Duration = Duration::from_secs(30);
+
+/// The largest body, in bytes: room for two access tokens in one form.
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// The endpoints of the public listener.
+pub struct Endpoints {
+    /// `/oauth/authorize`, `/oauth/consent`, `/oauth/callback`.
+    pub browser: Arc<BrowserFlow>,
+    /// `/.well-known/…`, `/oauth/jwks`.
+    pub published: Arc<Published>,
+    /// `/oauth/token`.
+    pub token: Arc<TokenEndpoint>,
+    /// `/oauth/revoke`.
+    pub revocation: Arc<RevocationEndpoint>,
+    /// `/oauth/register`.
+    pub registration: Arc<RegistrationEndpoint>,
+    /// `/health/…`.
+    pub health: Arc<Health>,
+}
+
+/// The public listener's routes.
+pub fn public(endpoints: Endpoints, ambient: Ambient) -> Router {
+    let token = post(token::token).with_state(endpoints.token);
+    let revoke = post(revoke::revoke).with_state(endpoints.revocation);
+    let register = post(register::register)
+        .layer(DefaultBodyLimit::max(LARGEST_DOCUMENT))
+        .with_state(endpoints.registration);
+    let ready = get(health::ready).with_state(endpoints.health);
+    let authorize = get(authorize::authorize).with_state(Arc::clone(&endpoints.browser));
+    let consent = get(consent::show)
+        .post(consent::decide)
+        .with_state(Arc::clone(&endpoints.browser));
+    let callback = get(callback::callback).with_state(endpoints.browser);
+    let router = well_known(endpoints.published)
+        .route("/oauth/authorize", authorize)
+        .route("/oauth/consent", consent)
+        .route("/oauth/callback", callback)
+        .route("/oauth/token", unstored(browsers(token)))
+        .route("/oauth/revoke", unstored(browsers(revoke)))
+        .route("/oauth/register", unstored(browsers(register)))
+        .route("/health/live", unstored(get(health::live)))
+        .route("/health/ready", unstored(ready));
+    layered(router, ambient)
+}
+
+/// The metadata documents at every path that clients look at, and the keys.
+fn well_known(published: Arc<Published>) -> Router {
+    // A path issuer's path is data: no segment of it is a pattern.
+    let mut router = Router::new().without_v07_checks();
+    for path in published.metadata.server_paths() {
+        router = router.route(&path, browsers(get(metadata::server)));
+    }
+    for path in published.metadata.provider_paths() {
+        router = router.route(&path, browsers(get(metadata::provider)));
+    }
+    router
+        .route("/oauth/jwks", browsers(get(metadata::jwks)))
+        .with_state(published)
+}
+
+/// The admin listener's routes.
+pub fn administration(api: Arc<AdminApi>, ambient: Ambient) -> Router {
+    let audit = get(admin::audit).with_state(api);
+    let router = Router::new().route("/admin/v1/audit", unstored(audit));
+    layered(router, ambient)
+}
+
+/// What surrounds every route, from the inside out.
+fn layered(router: Router, ambient: Ambient) -> Router {
+    router
+        .fallback(nothing_here)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn(in_time))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(default_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(default_header(header::REFERRER_POLICY, "no-referrer"))
+        .layer(default_header(header::X_FRAME_OPTIONS, "DENY"))
+        .layer(default_header(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; frame-ancestors 'none'",
+        ))
+        .layer(middleware::from_fn_with_state(ambient, request::observe))
+        .layer(SetSensitiveRequestHeadersLayer::new([
+            header::AUTHORIZATION,
+            header::COOKIE,
+        ]))
+}
+
+/// A header that an answer gets unless it has its own.
+fn default_header(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// Answers that no cache may keep, errors included (RFC 6749 §5.1).
+fn unstored(route: MethodRouter) -> MethodRouter {
+    let always =
+        |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
+    route.layer::<_, Infallible>((
+        always(header::CACHE_CONTROL, "no-store"),
+        always(header::PRAGMA, "no-cache"),
+    ))
+}
+
+/// A route that programs in browsers call from any origin. Without credentials: what they prove,
+/// they prove in the request, never by a cookie.
+fn browsers<S: Clone + Send + Sync + 'static>(route: MethodRouter<S>) -> MethodRouter<S> {
+    // The fallback first: it answers the preflight too, so it has to be inside the layer.
+    route.fallback(wrong_method).layer(
+        CorsLayer::new()
+            .allow_origin(tower_http::cors::Any)
+            .allow_methods([Method::GET, Method::POST])
+            .allow_headers([
+                header::AUTHORIZATION,
+                header::CONTENT_TYPE,
+                HeaderName::from_static("mcp-protocol-version"),
+            ])
+            .expose_headers([header::WWW_AUTHENTICATE, request::REQUEST_ID])
+            .max_age(Duration::from_hours(24)),
+    )
+}
+
+/// Gives up on a request that takes too long.
+async fn in_time(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(LONGEST_REQUEST, next.run(request)).await {
+        Ok(response) => response,
+        Err(elapsed) => Failure::from(
+            OAuthError::temporarily_unavailable("The request took too long. Try again.")
+                .because(elapsed),
+        )
+        .into_response(),
+    }
+}
+
+/// A fault of ours in a handler; the message itself is on stderr.
+fn panicked(_: Box<dyn std::any::Any + Send>) -> Response {
+    Failure::from(OAuthError::server_error(
+        "The broker failed. Tell its administrator the request id.",
+    ))
+    .into_response()
+}
+
+async fn nothing_here() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "There is nothing at this address.")
+}
+
+async fn wrong_method() -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "This address does not take this method; the header Allow says which.",
+    )
+}

@@ -1,0 +1,146 @@
+//! Errors as answers, and the one place where they are logged.
+//!
+//! [`Failure`] is what OAuth clients get (RFC 6749 §5.2), [`Problem`] what administrators and
+//! people with the wrong address get (RFC 9457). Pages for people in the middle of a login are
+//! `pages`' matter.
+
+use std::error::Error;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use broker_client::oauth::{ErrorBody, ErrorCode, OAuthError};
+use serde::Serialize;
+
+use crate::admin::AdminError;
+
+/// A refused OAuth request.
+#[derive(Debug)]
+pub struct Failure {
+    error: OAuthError,
+    status: StatusCode,
+    challenge: bool,
+}
+
+impl From<OAuthError> for Failure {
+    fn from(error: OAuthError) -> Self {
+        let status = error.code().status();
+        Self::with_status(error, status)
+    }
+}
+
+impl Failure {
+    /// The failure of a request that had an `Authorization` header: RFC 6749 §5.2 wants a
+    /// `WWW-Authenticate` of that scheme then, and only then.
+    #[must_use]
+    pub fn of_authorization_header(error: OAuthError) -> Self {
+        let challenge = error.code() == ErrorCode::InvalidClient;
+        Self {
+            challenge,
+            ..Self::from(error)
+        }
+    }
+
+    /// The failure with another status than its code has.
+    #[must_use]
+    pub fn with_status(error: OAuthError, status: StatusCode) -> Self {
+        Self {
+            error,
+            status,
+            challenge: false,
+        }
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        log(&self.error, self.status, self.error.description());
+        let body = ErrorBody::from(&self.error);
+        let mut response = (self.status, Json(body)).into_response();
+        if self.challenge {
+            response.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Basic realm=\"broker\", charset=\"UTF-8\""),
+            );
+        }
+        response
+    }
+}
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Serialize)]
+pub struct Problem {
+    /// What kind of problem; we define no types of our own, so the status says it.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The status in words.
+    title: &'static str,
+    /// The HTTP status.
+    status: u16,
+    /// What happened and what to do.
+    detail: String,
+}
+
+impl Problem {
+    /// A problem of this status; `detail` says what to do.
+    #[must_use]
+    pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            detail: detail.into(),
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, Json(self)).into_response();
+        response.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        response
+    }
+}
+
+impl IntoResponse for AdminError {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::Unauthenticated => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        log(&self, status, "");
+        let mut response = Problem::new(status, self.to_string()).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(
+                header::WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"admin\""),
+            );
+        }
+        response
+    }
+}
+
+/// Logs a refusal with everything that led to it; the request's span adds its id. `about` is a code
+/// or a sentence that the error itself does not say.
+pub(super) fn log(error: &dyn Error, status: StatusCode, about: &str) {
+    let mut cause = String::new();
+    let mut source = error.source();
+    while let Some(error) = source {
+        if !cause.is_empty() {
+            cause.push_str(": ");
+        }
+        cause.push_str(&error.to_string());
+        source = error.source();
+    }
+    if status.is_server_error() {
+        tracing::error!(%error, about, cause, "failed");
+    } else {
+        tracing::info!(%error, about, cause, "refused");
+    }
+}
