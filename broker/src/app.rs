@@ -1,1 +1,210 @@
-//! Under construction.
+//! The composition root: configuration becomes parts, parts become routes, routes are served.
+//!
+//! The one place that sees everything. No rule stands here; who needs what can be read off
+//! [`routers`].
+
+mod seed;
+mod serve;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use broker_client::keys::KeySource;
+use broker_client::verify::AccessTokenVerifier;
+
+pub use seed::{SeedError, seed};
+pub use serve::{ServeError, open, serve};
+
+use crate::admin::AdminApi;
+use crate::ambient::Ambient;
+use crate::audit::AuditLog;
+use crate::authorize::{Authorize, Logins};
+use crate::config::Config;
+use crate::domain::{Catalog, RegistrationPolicy};
+use crate::exchange::{Mint, Strategies, Uids};
+use crate::http::{self, BrowserFlow, Endpoints, Health, Published};
+use crate::keys::Keyring;
+use crate::live::Live;
+use crate::metadata::Metadata;
+use crate::register::RegistrationEndpoint;
+use crate::storage::Store;
+use crate::token::{ClientAuthenticator, Issuer, Lifetimes, RevocationEndpoint, TokenEndpoint};
+use crate::upstream::Upstream;
+
+/// The running parts of one broker process.
+#[derive(Clone)]
+pub struct Parts {
+    /// The database.
+    pub store: Store,
+    /// Ended grants and exchanging clients, in memory.
+    pub live: Live,
+    /// The audit trail's writer.
+    pub audit: AuditLog,
+    /// The signing keys.
+    pub keyring: Keyring,
+    /// The identity provider.
+    pub upstream: Arc<Upstream>,
+    /// The resources and downstreams.
+    pub catalog: Arc<Catalog>,
+    /// Time and randomness.
+    pub ambient: Ambient,
+}
+
+/// What the configuration decides besides the parts.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Our issuer identifier.
+    pub issuer: String,
+    /// Who may register himself.
+    pub registration: RegistrationPolicy,
+    /// How long an access token lives.
+    pub access_token: Duration,
+    /// How long an authorization code is good.
+    pub authorization_code: Duration,
+    /// How long a login may take.
+    pub login: Duration,
+    /// How long refresh tokens and grants live.
+    pub lifetimes: Lifetimes,
+    /// The upstream claim that carries the Nextcloud uid, to name it when it is missing.
+    pub uid_claim: String,
+}
+
+impl From<&Config> for Settings {
+    fn from(config: &Config) -> Self {
+        Self {
+            issuer: config.server.issuer.clone(),
+            registration: config.registration.policy,
+            access_token: config.tokens.access_token,
+            authorization_code: config.tokens.authorization_code,
+            login: config.tokens.login,
+            lifetimes: config.lifetimes(),
+            uid_claim: config.upstream.uid_claim.clone(),
+        }
+    }
+}
+
+/// The routes of both listeners.
+pub struct Routers {
+    /// For everybody.
+    pub public: Router,
+    /// For administrators, on its own port.
+    pub administration: Router,
+}
+
+/// Builds the routes: hands each endpoint what it needs and nothing else.
+#[must_use]
+pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
+    let clients = ClientAuthenticator {
+        store: parts.store.clone(),
+        live: parts.live.clone(),
+        policy: settings.registration,
+    };
+    let verifier = Arc::new(verifier(parts, settings));
+    let endpoints = Endpoints {
+        browser: Arc::new(BrowserFlow::new(authorize(parts, settings))),
+        published: Arc::new(Published {
+            metadata: Metadata::new(
+                settings.issuer.clone(),
+                Arc::clone(&parts.catalog),
+                settings.registration,
+            ),
+            keys: parts.keyring.clone(),
+        }),
+        token: Arc::new(token(parts, settings, &clients, &verifier)),
+        revocation: Arc::new(RevocationEndpoint {
+            store: parts.store.clone(),
+            live: parts.live.clone(),
+            audit: parts.audit.clone(),
+            clients,
+            verifier,
+            ambient: parts.ambient.clone(),
+        }),
+        registration: Arc::new(RegistrationEndpoint {
+            store: parts.store.clone(),
+            audit: parts.audit.clone(),
+            ambient: parts.ambient.clone(),
+            policy: settings.registration,
+            catalog: Arc::clone(&parts.catalog),
+        }),
+        health: Arc::new(Health {
+            store: parts.store.clone(),
+            live: parts.live.clone(),
+            keyring: parts.keyring.clone(),
+            upstream: Arc::clone(&parts.upstream),
+        }),
+    };
+    let admin = Arc::new(AdminApi {
+        store: parts.store.clone(),
+        ambient: parts.ambient.clone(),
+    });
+    Routers {
+        public: http::public(endpoints, parts.ambient.clone()),
+        administration: http::administration(admin, parts.ambient.clone()),
+    }
+}
+
+fn authorize(parts: &Parts, settings: &Settings) -> Authorize {
+    Authorize {
+        store: parts.store.clone(),
+        audit: parts.audit.clone(),
+        ambient: parts.ambient.clone(),
+        catalog: Arc::clone(&parts.catalog),
+        upstream: Arc::clone(&parts.upstream),
+        logins: Logins::default(),
+        issuer: settings.issuer.clone(),
+        registration: settings.registration,
+        login_lifetime: settings.login,
+        code_lifetime: settings.authorization_code,
+    }
+}
+
+fn token(
+    parts: &Parts,
+    settings: &Settings,
+    clients: &ClientAuthenticator,
+    verifier: &Arc<AccessTokenVerifier>,
+) -> TokenEndpoint {
+    TokenEndpoint {
+        store: parts.store.clone(),
+        live: parts.live.clone(),
+        audit: parts.audit.clone(),
+        catalog: Arc::clone(&parts.catalog),
+        clients: clients.clone(),
+        issuer: Issuer {
+            identifier: settings.issuer.clone(),
+            keyring: parts.keyring.clone(),
+            ambient: parts.ambient.clone(),
+            lifetime: settings.access_token,
+        },
+        verifier: Arc::clone(verifier),
+        strategies: Strategies {
+            mint: Mint {
+                issuer: settings.issuer.clone(),
+                uid_claim: settings.uid_claim.clone(),
+                keyring: parts.keyring.clone(),
+                uids: Uids::new(parts.store.clone()),
+                ambient: parts.ambient.clone(),
+            },
+        },
+        ambient: parts.ambient.clone(),
+        lifetimes: settings.lifetimes,
+    }
+}
+
+/// Verifies our own access tokens, for whichever of our resources they are.
+fn verifier(parts: &Parts, settings: &Settings) -> AccessTokenVerifier {
+    let audiences = parts
+        .catalog
+        .resources()
+        .iter()
+        .map(|resource| resource.id.to_string())
+        .collect();
+    let keys: Arc<dyn KeySource> = Arc::new(parts.keyring.clone());
+    AccessTokenVerifier::new(
+        settings.issuer.clone(),
+        audiences,
+        keys,
+        Arc::clone(&parts.ambient.clock),
+    )
+}

@@ -1,0 +1,222 @@
+//! `broker serve`: from the configuration to two listeners, and to an orderly end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::serve::ListenerExt as _;
+use broker_client::http::{HttpClient, HttpError, Options};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{Parts, Routers, SeedError, Settings, routers, seed};
+use crate::ambient::Ambient;
+use crate::audit::AuditLog;
+use crate::config::Config;
+use crate::keys::{KeyError, Keyring};
+use crate::live::Live;
+use crate::storage::{self, OpenError, Retention, StoreError};
+use crate::tasks::Tasks;
+use crate::upstream::{InvalidConfig, Upstream};
+
+/// How long requests in progress may take to end after the signal to stop; below the 30 s that
+/// Kubernetes waits before it kills.
+const DRAIN: Duration = Duration::from_secs(20);
+
+/// How long finished rows stay: authorizations for noticing replayed codes, grants and refresh
+/// tokens for noticing reuse and for people who look why they had to log in again.
+const RETENTION: Retention = Retention {
+    authorizations: Duration::from_hours(24),
+    grants: Duration::from_hours(7 * 24),
+};
+
+/// Why the broker does not start, or stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The database is not usable.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The database failed during the start.
+    #[error("the database failed during the start")]
+    Store(#[from] StoreError),
+    /// The signing keys are not usable.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The configured clients could not be recorded.
+    #[error(transparent)]
+    Seed(#[from] SeedError),
+    /// The configured identity provider cannot be one.
+    #[error(transparent)]
+    Upstream(#[from] InvalidConfig),
+    /// The HTTP client could not be made.
+    #[error("the HTTP client could not be made")]
+    Http(#[from] HttpError),
+    /// An address is taken or not ours.
+    #[error("cannot listen on {address}; is another broker running there?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: io::Error,
+    },
+    /// The system does not let us wait for signals.
+    #[error("cannot wait for signals")]
+    Signals(#[source] io::Error),
+    /// A listener failed.
+    #[error("a listener failed")]
+    Serve(#[source] io::Error),
+}
+
+/// Makes the parts: opens and migrates the database, brings the configured clients up to date, loads
+/// the keys. Asks the identity provider nothing: the broker starts while it is down.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError> {
+    let store = storage::open(&config.storage_options()).await?;
+    let now = ambient.now();
+    seed(&store, &config.registered_clients(now), now).await?;
+    let keyring = Keyring::load(
+        store.clone(),
+        config.cipher(),
+        config.key_policy(),
+        ambient.clone(),
+    )
+    .await?;
+    let upstream = Upstream::new(
+        config.upstream_config(),
+        format!("{}/oauth/callback", config.server.issuer),
+        HttpClient::new(&Options {
+            // Plain http is for whoever configured it, not for whatever metadata may name.
+            allow_insecure_http: names_plain_http(config),
+            ..Options::default()
+        })?,
+        ambient.clone(),
+    )?;
+    Ok(Parts {
+        live: Live::load(store.clone(), ambient.clone()).await?,
+        audit: AuditLog::start(store.clone()),
+        store,
+        keyring,
+        upstream: Arc::new(upstream),
+        catalog: Arc::new(config.catalog()),
+        ambient,
+    })
+}
+
+fn names_plain_http(config: &Config) -> bool {
+    let upstream = &config.upstream;
+    upstream.issuer.starts_with("http://")
+        || upstream
+            .back_channel_url
+            .as_ref()
+            .is_some_and(|url| url.scheme() == "http")
+}
+
+/// Runs the broker until SIGTERM or SIGINT.
+///
+/// # Errors
+/// See [`ServeError`].
+pub async fn serve(config: Config) -> Result<(), ServeError> {
+    let parts = open(&config, Ambient::system()).await?;
+    let Routers {
+        public,
+        administration,
+    } = routers(&parts, &Settings::from(&config));
+    let public_listener = bind(config.server.listen).await?;
+    let admin_listener = bind(config.admin.listen).await?;
+    let stop = stop_signal()?;
+    let tasks = Tasks {
+        store: parts.store.clone(),
+        live: parts.live.clone(),
+        keyring: parts.keyring.clone(),
+        ambient: parts.ambient.clone(),
+        retention: RETENTION,
+    }
+    .start(&stop);
+    tracing::info!(
+        issuer = config.server.issuer,
+        public = %config.server.listen,
+        admin = %config.admin.listen,
+        "serving"
+    );
+
+    let served = tokio::spawn({
+        let stop = stop.clone();
+        async move {
+            tokio::try_join!(
+                listen(public_listener, public, stop.clone()),
+                listen(admin_listener, administration, stop),
+            )
+        }
+    });
+    let outcome = finished(served, &stop).await;
+    // Whatever ended the listeners ends the rest.
+    stop.cancel();
+    tasks.wait().await;
+    // Last: requests that just ended may still have rows in the queue.
+    parts.audit.close().await;
+    tracing::info!("stopped");
+    outcome
+}
+
+/// Waits for the listeners to end; after the signal to stop, only for so long.
+async fn finished(
+    mut served: tokio::task::JoinHandle<io::Result<((), ())>>,
+    stop: &CancellationToken,
+) -> Result<(), ServeError> {
+    let in_time = tokio::select! {
+        ended = &mut served => Ok(ended),
+        () = stop.cancelled() => timeout(DRAIN, &mut served).await,
+    };
+    let Ok(ended) = in_time else {
+        tracing::warn!("requests were still running and are cut off");
+        served.abort();
+        return Ok(());
+    };
+    match ended {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => Err(ServeError::Serve(error)),
+        Err(error) => Err(ServeError::Serve(io::Error::other(error))),
+    }
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ServeError::Listen { address, source })
+}
+
+async fn listen(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
+    // Small answers go out at once: Nagle's algorithm and delayed ACKs would add 40 ms to each.
+    let listener = listener.tap_io(|stream| {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+    });
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service)
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+}
+
+/// A token that SIGTERM or SIGINT cancels.
+fn stop_signal() -> Result<CancellationToken, ServeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
+    let stop = CancellationToken::new();
+    let cancelled = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => tracing::info!("SIGTERM: finishing what is in progress"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: finishing what is in progress"),
+        }
+        cancelled.cancel();
+    });
+    Ok(stop)
+}
