@@ -1,0 +1,32 @@
+//! Specification tests: the whole broker in this process, with a clock and randomness of its own.
+//!
+//! One file a topic of the RFCs; what the tests share is in `harness`. Nothing sleeps, nothing
+//! listens but what plays the identity provider.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed"
+)]
+
+mod browser;
+mod harness;
+mod idp;
+
+mod audit;
+mod authorization_code;
+mod client_authentication;
+mod config;
+mod coverage;
+mod login;
+mod metadata;
+mod pkce;
+mod redirect_uri;
+mod refresh_rotation;
+mod registration;
+mod resource_indicators;
+mod revocation;
+mod storage;
+mod token_endpoint;
+mod token_exchange;
+mod upstream;
