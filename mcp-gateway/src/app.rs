@@ -36,9 +36,12 @@ pub enum BuildError {
     /// The resource or issuer is none.
     #[error("the protected resource cannot be described")]
     Resource(#[from] ProtectedResourceError),
-    /// The configured account cannot be sent.
-    #[error("nextcloud.basic has characters that no header may have")]
+    /// The configured account is missing or cannot be sent.
+    #[error("nextcloud.basic is missing or has characters that no header may have")]
     Account,
+    /// Pass-through without the second audience; the configuration's own check says it first.
+    #[error("nextcloud.audience is missing")]
+    Audience,
     /// Exchange without a broker or without a client; the configuration's own check says it first.
     #[error("nextcloud.credentials = \"exchange\" needs broker.client_id and broker.client_secret")]
     ExchangeClient,
@@ -141,12 +144,19 @@ fn credentials(
     transport: &Arc<Transport>,
 ) -> Result<Arc<dyn CredentialSource>, BuildError> {
     let transport = Arc::clone(transport);
-    Ok(match &config.nextcloud.credentials {
-        Credentials::Basic { username, password } => {
-            Arc::new(Basic::new(transport, username, password).ok_or(BuildError::Account)?)
+    Ok(match config.nextcloud.credentials {
+        Credentials::Basic => {
+            let account = config.nextcloud.basic.as_ref();
+            let source = account
+                .and_then(|account| Basic::new(transport, &account.username, &account.password));
+            Arc::new(source.ok_or(BuildError::Account)?)
         }
-        Credentials::DangerPassThrough { audience } => {
-            Arc::new(PassThrough::new(transport, audience.clone()))
+        Credentials::DangerPassThrough => {
+            let audience = config.nextcloud.audience.clone();
+            Arc::new(PassThrough::new(
+                transport,
+                audience.ok_or(BuildError::Audience)?,
+            ))
         }
         Credentials::Exchange => {
             let client = config.broker.as_ref().and_then(|broker| {
@@ -176,15 +186,15 @@ fn credentials(
 }
 
 fn warn_about_dangers(config: &Config) {
-    match (&config.nextcloud.credentials, &config.broker) {
-        (Credentials::DangerPassThrough { .. }, _) => tracing::warn!(
+    match (config.nextcloud.credentials, &config.broker) {
+        (Credentials::DangerPassThrough, _) => tracing::warn!(
             "danger_pass_through: callers' own tokens are forwarded to Nextcloud and stay valid there \
              until they expire; use credentials = \"exchange\" wherever the broker can mint"
         ),
-        (Credentials::Basic { .. }, Some(_)) => tracing::warn!(
+        (Credentials::Basic, Some(_)) => tracing::warn!(
             "basic: everybody who can sign in at the broker acts as the one configured Nextcloud account"
         ),
-        (Credentials::Basic { .. }, None) => tracing::warn!(
+        (Credentials::Basic, None) => tracing::warn!(
             "basic without a broker: every program on this machine can act as the configured Nextcloud account"
         ),
         (Credentials::Exchange, _) => {}

@@ -88,8 +88,15 @@ pub struct Nextcloud {
     /// Environment: `GATEWAY__NEXTCLOUD__URL`.
     pub url: Url,
     /// How the gateway gets into Nextcloud. Default `exchange`.
-    /// Environment: `GATEWAY__NEXTCLOUD__CREDENTIALS`.
+    /// Environment: `GATEWAY__NEXTCLOUD__CREDENTIALS`. Change it where there is no broker, or
+    /// one that cannot mint.
     pub credentials: Credentials,
+    /// The account of `basic`; there with it, and only then. Default: none. Environment:
+    /// `GATEWAY__NEXTCLOUD__BASIC__USERNAME` and `…__PASSWORD`, or `…__PASSWORD__FILE`.
+    pub basic: Option<Account>,
+    /// The second audience that `danger_pass_through` demands; there with it, and only then.
+    /// Default: none. Environment: `GATEWAY__NEXTCLOUD__AUDIENCE`.
+    pub audience: Option<String>,
     /// How long one Nextcloud request may take. Default `30s`.
     /// Environment: `GATEWAY__NEXTCLOUD__TIMEOUT`.
     pub timeout: Duration,
@@ -99,22 +106,23 @@ pub struct Nextcloud {
 }
 
 /// How the gateway gets into Nextcloud (`nextcloud.credentials`).
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Credentials {
     /// `exchange`: a short token per tool call from the broker (RFC 8693).
     Exchange,
     /// `basic`: one configured account for everybody who may call the gateway.
-    Basic {
-        /// `nextcloud.basic.username`.
-        username: String,
-        /// `nextcloud.basic.password`: an app password.
-        password: Secret,
-    },
+    Basic,
     /// `danger_pass_through`: the caller's own token, verified first, is forwarded.
-    DangerPassThrough {
-        /// `nextcloud.audience`: the second audience that the token has to carry.
-        audience: String,
-    },
+    DangerPassThrough,
+}
+
+/// `nextcloud.basic`: one Nextcloud account.
+#[derive(Debug)]
+pub struct Account {
+    /// The login name.
+    pub username: String,
+    /// An app password.
+    pub password: Secret,
 }
 
 #[cfg(test)]

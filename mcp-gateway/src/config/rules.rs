@@ -10,25 +10,17 @@ use toml::Value;
 use url::{Host, Url};
 
 use super::{
-    Broker, Config, Credentials, Nextcloud, Server,
+    Account, Broker, Config, Credentials, Nextcloud, Server,
     reader::Section,
     value::{FromValue, Size},
 };
 
-/// Which of the [`Credentials`] is wanted, before it is known whether they are complete.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
-    Exchange,
-    Basic,
-    PassThrough,
-}
-
-impl FromValue for Way {
+impl FromValue for Credentials {
     fn from_value(value: Value) -> Result<Self, String> {
         match String::from_value(value)?.as_str() {
             "exchange" => Ok(Self::Exchange),
             "basic" => Ok(Self::Basic),
-            "danger_pass_through" => Ok(Self::PassThrough),
+            "danger_pass_through" => Ok(Self::DangerPassThrough),
             _ => Err("has to be exchange, basic or danger_pass_through".to_owned()),
         }
     }
@@ -37,11 +29,14 @@ impl FromValue for Way {
 /// Reads the whole document; `None` when a problem was noted on the way.
 pub(super) fn config(mut root: Section<'_>) -> Option<Config> {
     let (listen, server) = server(root.section("server"));
-    let (way, nextcloud) = nextcloud(root.section("nextcloud"));
+    let (credentials, nextcloud) = nextcloud(root.section("nextcloud"));
     let broker = if root.has("broker") {
-        Some(broker(root.section("broker"), way == Some(Way::Exchange)))
+        Some(broker(
+            root.section("broker"),
+            credentials == Some(Credentials::Exchange),
+        ))
     } else {
-        without_broker(&mut root, way, listen);
+        without_broker(&mut root, credentials, listen);
         None
     };
     root.finish();
@@ -56,19 +51,19 @@ pub(super) fn config(mut root: Section<'_>) -> Option<Config> {
 }
 
 /// Without a broker nobody is asked for a token, which only loopback makes bearable.
-fn without_broker(root: &mut Section<'_>, way: Option<Way>, listen: SocketAddr) {
-    match way {
-        Some(Way::Exchange | Way::PassThrough) => root.problem(
+fn without_broker(root: &mut Section<'_>, credentials: Option<Credentials>, listen: SocketAddr) {
+    match credentials {
+        Some(Credentials::Exchange | Credentials::DangerPassThrough) => root.problem(
             "broker",
             "is missing: write [broker] with issuer, client_id and client_secret; only \
              nextcloud.credentials = \"basic\" works without it",
         ),
-        Some(Way::Basic) if !listen.ip().is_loopback() => root.problem(
+        Some(Credentials::Basic) if !listen.ip().is_loopback() => root.problem(
             "broker",
             "is missing: without it nobody needs a token, so server.listen has to be a loopback \
              address; add [broker] with its issuer to ask for tokens",
         ),
-        Some(Way::Basic) | None => {}
+        Some(Credentials::Basic) | None => {}
     }
 }
 
@@ -149,65 +144,64 @@ fn broker(mut section: Section<'_>, needs_client: bool) -> Option<Broker> {
     })
 }
 
-fn nextcloud(mut section: Section<'_>) -> (Option<Way>, Option<Nextcloud>) {
+fn nextcloud(mut section: Section<'_>) -> (Option<Credentials>, Option<Nextcloud>) {
     let url = section.required(
         "url",
         "the base URL of Nextcloud, such as \"https://cloud.example.org\"",
     );
-    let way = if section.has("credentials") {
+    let credentials = if section.has("credentials") {
         section.optional("credentials")
     } else {
-        Some(Way::Exchange)
+        Some(Credentials::Exchange)
     };
-    let audience: Option<String> = section.optional("audience");
-    if audience.is_some() && way.is_some_and(|way| way != Way::PassThrough) {
-        let hint = "is only used with credentials = \"danger_pass_through\": remove it";
-        section.problem("audience", hint);
-    }
-    if section.has("basic") && way != Some(Way::Basic) {
-        if way.is_some() {
+    let is = |wanted| credentials == Some(wanted);
+    let audience = audience(&mut section, is(Credentials::DangerPassThrough));
+    let basic = if is(Credentials::Basic) {
+        account(section.section("basic"))
+    } else {
+        if section.has("basic") {
             let hint = "is only used with credentials = \"basic\": remove it";
             section.problem("basic", hint);
+            // Taken out, so that it is not reported as unknown as well.
+            drop(section.section("basic"));
         }
-        // Taken out, so that it is not reported as unknown as well.
-        drop(section.section("basic"));
-    }
-    let credentials = way.and_then(|way| match way {
-        Way::Exchange => Some(Credentials::Exchange),
-        Way::Basic => basic(section.section("basic")),
-        Way::PassThrough => pass_through(&mut section, audience),
-    });
+        None
+    };
     let timeout = section.optional("timeout");
     let read_limit = section.optional("read_limit");
     section.finish();
     let nextcloud = url.zip(credentials).map(|(url, credentials)| Nextcloud {
         url,
         credentials,
+        basic,
+        audience,
         timeout: timeout.unwrap_or(Duration::from_secs(30)),
         read_limit: read_limit.unwrap_or(Size(10 << 20)).0,
     });
-    (way, nextcloud)
+    (credentials, nextcloud)
 }
 
-fn basic(mut section: Section<'_>) -> Option<Credentials> {
+fn audience(section: &mut Section<'_>, is_needed: bool) -> Option<String> {
+    if is_needed {
+        return section.required(
+            "audience",
+            "the audience that Nextcloud accepts in the token",
+        );
+    }
+    if section.has("audience") {
+        let hint = "is only used with credentials = \"danger_pass_through\": remove it";
+        section.problem("audience", hint);
+    }
+    section.optional("audience")
+}
+
+fn account(mut section: Section<'_>) -> Option<Account> {
     let username = section.required("username", "the account's login name");
     let password = section.required("password", "an app password, or { file = \"…\" }");
     section.finish();
-    Some(Credentials::Basic {
+    Some(Account {
         username: username?,
         password: password?,
-    })
-}
-
-fn pass_through(section: &mut Section<'_>, audience: Option<String>) -> Option<Credentials> {
-    if audience.is_none() {
-        section.problem(
-            "audience",
-            "is missing: the audience that Nextcloud accepts in the token",
-        );
-    }
-    Some(Credentials::DangerPassThrough {
-        audience: audience?,
     })
 }
 

@@ -50,10 +50,7 @@ fn the_defaults_are_the_documented_ones() {
         (broker.issuer.as_str(), broker.downstream.as_str()),
         ("https://broker.example", "nextcloud")
     );
-    assert!(matches!(
-        config.nextcloud.credentials,
-        Credentials::Exchange
-    ));
+    assert_eq!(config.nextcloud.credentials, Credentials::Exchange);
     assert_eq!(config.nextcloud.timeout, Duration::from_secs(30));
     assert_eq!(config.nextcloud.read_limit, 10 << 20);
 }
@@ -153,10 +150,8 @@ fn pass_through_demands_the_second_audience() {
     let text = GOOD.to_owned() + "credentials = \"danger_pass_through\"\n";
     assert_eq!(problems(&text, &[]), ["nextcloud.audience"]);
     let config = load(&text, &[("GATEWAY__NEXTCLOUD__AUDIENCE", "nextcloud")]).expect("good");
-    assert!(matches!(
-        config.nextcloud.credentials,
-        Credentials::DangerPassThrough { audience } if audience == "nextcloud"
-    ));
+    assert_eq!(config.nextcloud.credentials, Credentials::DangerPassThrough);
+    assert_eq!(config.nextcloud.audience.as_deref(), Some("nextcloud"));
     assert_eq!(
         problems(GOOD, &[("GATEWAY__NEXTCLOUD__AUDIENCE", "nextcloud")]),
         ["nextcloud.audience"]
