@@ -138,6 +138,8 @@ pub(super) fn log(error: &dyn Error, status: StatusCode, about: &str) {
         cause.push_str(&error.to_string());
         source = error.source();
     }
+    let cause = Some(cause).filter(|cause| !cause.is_empty());
+    let cause = cause.as_deref();
     if status.is_server_error() {
         tracing::error!(%error, about, cause, "failed");
     } else {

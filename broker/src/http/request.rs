@@ -49,6 +49,8 @@ pub(super) async fn observe(
         request_id = %id,
         trace_id = info.trace_id.as_deref(),
         address = info.address.as_deref(),
+        // Filled in by whoever learns it.
+        client_id = tracing::field::Empty,
     );
     request.extensions_mut().insert(info);
 

@@ -23,9 +23,6 @@ use crate::domain::{
     Outcome, Stage, StageKind,
 };
 
-/// RFC 7636 §4.1: how long a code verifier may be, in characters.
-const VERIFIER_LENGTH: std::ops::RangeInclusive<usize> = 43..=128;
-
 impl TokenEndpoint {
     /// Redeems an authorization code for the first tokens of a new grant.
     pub(super) async fn redeem(
@@ -250,8 +247,7 @@ fn judge(
 fn verify_pkce(extensions: &mut Extensions, presented: &Presented<'_>) -> Result<(), OAuthError> {
     let pkce = Pkce::required();
     let challenge = extensions.remove(&pkce);
-    let fits = VERIFIER_LENGTH.contains(&presented.code_verifier.len());
-    if fits
+    if is_code_verifier(presented.code_verifier)
         && pkce
             .verify(challenge, Some(presented.code_verifier.into()))
             .is_ok()
@@ -263,6 +259,14 @@ fn verify_pkce(extensions: &mut Extensions, presented: &Presented<'_>) -> Result
             "The code_verifier does not fit the code_challenge of the authorization request.",
         ))
     }
+}
+
+/// RFC 7636 §4.1: 43 to 128 unreserved characters.
+fn is_code_verifier(text: &str) -> bool {
+    (43..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
 }
 
 /// The grant as the machine knows it. Whether it has expired is our clock's word, given before.

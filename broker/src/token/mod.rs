@@ -151,6 +151,7 @@ impl TokenEndpoint {
 fn claimed(event: &mut AuditEvent, credentials: &Credentials) {
     // A stranger chooses this text: what is no client id is not kept.
     if let Ok(id) = ClientId::parse(credentials.client_id()) {
+        tracing::Span::current().record("client_id", id.as_str());
         event.actor = Actor::Client(id.as_str().to_owned());
         event.client_id = Some(id);
     }
