@@ -31,13 +31,18 @@ fn with(path: &str, value: impl Into<Value>) -> Result<Config, ConfigError> {
     let last = segments.pop().unwrap();
     let mut inner = &mut table;
     for segment in segments {
-        inner = match inner.entry(segment).or_insert_with(|| Table::new().into()) {
-            Value::Array(list) => list[0].as_table_mut().unwrap(),
-            other => other.as_table_mut().unwrap(),
-        };
+        inner = first_table(inner.entry(segment).or_insert_with(|| Table::new().into()));
     }
     inner.insert(last.to_owned(), value.into());
     from_table(table, BTreeMap::new())
+}
+
+/// The table, or the first one of a list.
+fn first_table(value: &mut Value) -> &mut Table {
+    if value.is_array() {
+        return value[0].as_table_mut().unwrap();
+    }
+    value.as_table_mut().unwrap()
 }
 
 fn assert_problem(outcome: Result<Config, ConfigError>, key: &str) {
@@ -124,14 +129,13 @@ fn visit(table: &Table, path: &str, check: &mut impl FnMut(&str, BTreeSet<&str>)
             format!("{path}.{key}")
         };
         let free = ["scopes", "authorize_parameters"].contains(&key.as_str());
-        match value {
-            Value::Table(inner) if !free => visit(inner, &below, check),
-            Value::Array(list) => {
-                if let Some(Value::Table(inner)) = list.first() {
-                    visit(inner, &format!("{below}[0]"), check);
-                }
-            }
-            _ => {}
+        let in_list = value
+            .as_array()
+            .and_then(|list| list[..].first()?.as_table());
+        if let Some(inner) = in_list {
+            visit(inner, &format!("{below}[0]"), check);
+        } else if let (Value::Table(inner), false) = (value, free) {
+            visit(inner, &below, check);
         }
     }
 }
@@ -139,10 +143,7 @@ fn visit(table: &Table, path: &str, check: &mut impl FnMut(&str, BTreeSet<&str>)
 fn insert_strange(table: &mut Table, path: &str) {
     let mut inner = table;
     for segment in path.split('.').filter(|segment| !segment.is_empty()) {
-        inner = match &mut inner[segment.trim_end_matches("[0]")] {
-            Value::Array(list) => list[0].as_table_mut().unwrap(),
-            other => other.as_table_mut().unwrap(),
-        };
+        inner = first_table(&mut inner[segment.trim_end_matches("[0]")]);
     }
     inner.insert("strange".to_owned(), Value::Boolean(true));
 }

@@ -18,6 +18,8 @@ mod authorization_code;
 mod client_authentication;
 mod config;
 mod coverage;
+mod keys;
+mod live;
 mod login;
 mod metadata;
 mod pkce;
