@@ -208,19 +208,23 @@ fn indexes() -> Vec<IndexCreateStatement> {
             "users",
             &["upstream_issuer", "upstream_subject"],
         ),
-        unique(
-            "authorizations_code",
+        unique("authorizations_code", "authorizations", &["code_hash"]),
+        index(
+            "authorizations_expires_at",
             "authorizations",
-            &["code_hash"],
+            &["expires_at"],
         ),
-        index("authorizations_expires_at", "authorizations", &["expires_at"]),
         // Replicas poll for grants that were ended.
         index("grants_ended_at", "grants", &["ended_at"]),
         index("grants_expires_at", "grants", &["expires_at"]),
         index("grants_sub", "grants", &["sub"]),
         index("grants_client", "grants", &["client_id"]),
         index("refresh_tokens_grant", "refresh_tokens", &["grant_id"]),
-        index("refresh_tokens_expires_at", "refresh_tokens", &["expires_at"]),
+        index(
+            "refresh_tokens_expires_at",
+            "refresh_tokens",
+            &["expires_at"],
+        ),
         // At most one key is next and one is active, whichever processes rotate at once.
         unique("signing_keys_one_of_each", "signing_keys", &["state"])
             .and_where(Expr::col("state").is_in(["next", "active"]))

@@ -131,6 +131,8 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let public_listener = bind(config.server.listen).await?;
     let admin_listener = bind(config.admin.listen).await?;
     let stop = stop_signal()?;
+    // Not stopped by the signal: requests that are being finished still need fresh revocations.
+    let background = CancellationToken::new();
     let tasks = Tasks {
         store: parts.store.clone(),
         live: parts.live.clone(),
@@ -138,7 +140,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         ambient: parts.ambient.clone(),
         retention: RETENTION,
     }
-    .start(&stop);
+    .start(&background);
     tracing::info!(
         issuer = config.server.issuer,
         public = %config.server.listen,
@@ -158,6 +160,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let outcome = finished(served, &stop).await;
     // Whatever ended the listeners ends the rest.
     stop.cancel();
+    background.cancel();
     tasks.wait().await;
     // Last: requests that just ended may still have rows in the queue.
     parts.audit.close().await;

@@ -1,4 +1,4 @@
-//! Clients.
+//! Clients: registered by configuration, by an administrator or by themselves.
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,

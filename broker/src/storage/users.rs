@@ -1,4 +1,4 @@
-//! Users.
+//! Users: who has logged in, as the identity provider names them.
 
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
