@@ -3,7 +3,7 @@
 //! Owns how arguments become a typed value and a result structured content. The order of a call
 //! is fixed here: the arguments are checked before a credential is asked for.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use broker_client::oauth::Scope;
 use futures_util::future::BoxFuture;
@@ -108,8 +108,8 @@ impl Tool {
         };
         // Argument types are structs, whose schema is an object; `catalog`'s test would tell.
         let input_schema = schema_for_input::<A>().unwrap_or_default();
-        let definition = model::Tool::new(name, "", input_schema)
-            .with_raw_output_schema(schema_for_output::<O>())
+        let definition = model::Tool::new(name, "", portable(input_schema))
+            .with_raw_output_schema(portable(schema_for_output::<O>()))
             .with_annotations(effect.annotations());
         Self {
             definition,
@@ -165,6 +165,42 @@ impl Tool {
     }
 }
 
+/// The schema without the number formats that only Rust knows (`uint64`).
+///
+/// JSON Schema has formats of strings alone (2020-12 validation, §7.3); clients warn about others at
+/// every list, and some refuse the tool.
+fn portable(schema: Arc<JsonObject>) -> Arc<JsonObject> {
+    let mut schema = Value::Object(Arc::unwrap_or_clone(schema));
+    drop_number_formats(&mut schema);
+    match schema {
+        Value::Object(schema) => Arc::new(schema),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            Arc::default()
+        }
+    }
+}
+
+fn drop_number_formats(schema: &mut Value) {
+    match schema {
+        Value::Object(members) => {
+            let is_string = members.get("type").is_some_and(|kind| {
+                let mut kinds = kind
+                    .as_array()
+                    .map_or(std::slice::from_ref(kind), Vec::as_slice)
+                    .iter();
+                kinds.any(|kind| kind == "string")
+            });
+            // A property may be called `format` too; then its value is a schema.
+            if !is_string && members.get("format").is_some_and(Value::is_string) {
+                members.remove("format");
+            }
+            members.values_mut().for_each(drop_number_formats);
+        }
+        Value::Array(items) => items.iter_mut().for_each(drop_number_formats),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
 fn structured(output: &impl Serialize) -> Result<CallToolResult, ToolError> {
     serde_json::to_value(output)
         .map(CallToolResult::structured)
@@ -172,4 +208,39 @@ fn structured(output: &impl Serialize) -> Result<CallToolResult, ToolError> {
             ToolError::failed("The result could not be written as JSON. Tell the administrator.")
                 .because(error)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn formats_of_numbers_go_and_those_of_strings_stay() {
+        let schema = json!({
+            "properties": {
+                "id": { "type": "integer", "format": "uint64", "minimum": 0 },
+                "size": { "type": ["integer", "null"], "format": "uint" },
+                "due": { "type": ["string", "null"], "format": "date-time" },
+                "format": { "type": "string", "format": "uri" },
+            },
+            "$defs": { "Entry": { "anyOf": [{ "type": "number", "format": "double" }] } },
+        });
+        let Value::Object(schema) = schema else {
+            panic!("an object")
+        };
+        assert_eq!(
+            Value::Object(Arc::unwrap_or_clone(portable(Arc::new(schema)))),
+            json!({
+                "properties": {
+                    "id": { "type": "integer", "minimum": 0 },
+                    "size": { "type": ["integer", "null"] },
+                    "due": { "type": ["string", "null"], "format": "date-time" },
+                    "format": { "type": "string", "format": "uri" },
+                },
+                "$defs": { "Entry": { "anyOf": [{ "type": "number" }] } },
+            })
+        );
+    }
 }
