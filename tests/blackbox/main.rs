@@ -1,1 +1,21 @@
-//! t
+//! The promises to users, kept by real processes: nothing is mocked between browser and database.
+//!
+//! All tests share one installation, started by the first that needs it, and each has clients and,
+//! where it matters, users of its own; a test that breaks or bends something starts an own
+//! installation. Logs and databases of the runs stay in `<target>/blackbox/` for a look afterwards.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: JSON is indexed, and what is broken may stop the run"
+)]
+
+mod login;
+mod login_errors;
+mod replicas;
+mod restart;
+mod standin;
+mod story;
+mod support;
+mod token_errors;
+mod tokens;
+mod tool_call;

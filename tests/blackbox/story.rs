@@ -1,0 +1,32 @@
+//! The story that `cargo demo` tells, as a test.
+
+use anyhow::Result;
+use harness::story::{self, narrator::Narrator};
+
+use crate::support::{own, run};
+
+#[test]
+fn the_story_of_the_demo_comes_true_and_shows_no_token() -> Result<()> {
+    run(async {
+        let deployment = own("story", |_| ()).await?;
+        let mut out: Vec<u8> = Vec::new();
+        story::tell(&deployment, &mut Narrator::new(&mut out)).await?;
+        let text = String::from_utf8(out)?;
+        for words in [
+            "401 Unauthorized",
+            "RFC 9728",
+            "RFC 7591",
+            "RFC 8693",
+            "note id",
+            "none is there",
+        ] {
+            assert!(
+                text.contains(words),
+                "the story does not speak of {words}:\n{text}"
+            );
+        }
+        // Every JWT starts like this.
+        assert!(!text.contains("eyJ"), "the story shows a token:\n{text}");
+        Ok(())
+    })
+}

@@ -1,0 +1,149 @@
+//! The configuration files of the two programs, as an operator would write them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::{Addresses, Options};
+use crate::random;
+
+/// The client id of the gateway at the broker.
+pub(super) const GATEWAY_CLIENT_ID: &str = "mcp-gateway";
+/// The downstream's name, and the audience of its tokens.
+pub(super) const NEXTCLOUD: &str = "nextcloud";
+/// The broker's client id at the identity provider.
+pub(super) const BROKER_CLIENT_ID: &str = "mcp-token-broker";
+
+/// Secrets that the parts share.
+#[derive(Clone, Debug)]
+pub(super) struct Secrets {
+    pub(super) gateway: String,
+    pub(super) upstream: String,
+}
+
+impl Secrets {
+    pub(super) fn generate() -> Self {
+        Self {
+            gateway: random::token(),
+            upstream: random::token(),
+        }
+    }
+}
+
+/// The upstream identity provider, as the broker sees it.
+#[derive(Clone, Debug)]
+pub(super) struct UpstreamConfig {
+    pub(super) issuer: String,
+    pub(super) client_id: String,
+    pub(super) client_secret: String,
+}
+
+/// The broker's configuration for one replica, listening on its own ports.
+pub(super) fn broker(
+    options: &Options,
+    addresses: &Addresses,
+    replica: usize,
+    upstream: &UpstreamConfig,
+    secrets: &Secrets,
+    key_file: &Path,
+) -> Value {
+    let mcp_url = addresses.mcp_url();
+    let mut config = json!({
+        "server": {
+            "issuer": addresses.issuer(),
+            "listen": addresses.broker_listen(replica).to_string(),
+        },
+        "admin": { "listen": addresses.admin_listen(replica).to_string() },
+        "database": { "url": options.database },
+        "keys": { "encryption": [{ "id": "1", "key": { "file": key_file } }] },
+        "upstream": {
+            "issuer": upstream.issuer,
+            "client_id": upstream.client_id,
+            "client_secret": upstream.client_secret,
+            "scopes": ["openid", "profile", "email"],
+            "uid_claim": options.uid_claim,
+        },
+        "registration": { "policy": options.registration },
+        "resources": [{
+            "id": mcp_url,
+            "name": "Nextcloud tools",
+            "default": true,
+            "downstreams": [NEXTCLOUD],
+            "scopes": scopes(),
+        }],
+        "downstreams": [{
+            "name": NEXTCLOUD,
+            "uri": options.nextcloud_url(addresses),
+            "audience": NEXTCLOUD,
+            "strategy": options.strategy,
+        }],
+        "clients": [{
+            "client_id": GATEWAY_CLIENT_ID,
+            "client_secret": secrets.gateway,
+            "name": "MCP gateway",
+            "redirect_uris": [],
+            "serves": [mcp_url],
+            "exchange": [NEXTCLOUD],
+        }],
+    });
+    if let Some(adjust) = &options.adjust_broker {
+        adjust(&mut config, addresses);
+    }
+    config
+}
+
+/// The scopes of the gateway's tools, with what the consent page says about them.
+fn scopes() -> Value {
+    json!({
+        "notes.read": "Read your notes",
+        "notes.write": "Create, change and delete your notes",
+        "files.read": "Read your files and folders",
+        "files.write": "Create, change and delete your files and folders",
+    })
+}
+
+/// The gateway's configuration.
+pub(super) fn gateway(options: &Options, addresses: &Addresses, secrets: &Secrets) -> Value {
+    json!({
+        "server": {
+            "public_url": addresses.gateway_url(),
+            "listen": addresses.gateway_listen().to_string(),
+        },
+        "broker": {
+            "issuer": addresses.issuer(),
+            "client_id": GATEWAY_CLIENT_ID,
+            "client_secret": secrets.gateway,
+            "downstream": NEXTCLOUD,
+        },
+        "nextcloud": {
+            "url": options.nextcloud_url(addresses),
+            "credentials": "exchange",
+        },
+    })
+}
+
+/// Writes a configuration file that only its owner can read.
+pub(super) fn write(path: PathBuf, config: &Value) -> Result<PathBuf> {
+    write_private(&path, &toml::to_string(config).context("TOML")?)?;
+    Ok(path)
+}
+
+/// Writes a fresh encryption key: 32 bytes in base64.
+pub(super) fn write_encryption_key(path: PathBuf) -> Result<PathBuf> {
+    if !path.exists() {
+        write_private(&path, &STANDARD.encode(random::bytes::<32>()))?;
+    }
+    Ok(path)
+}
+
+fn write_private(path: &Path, content: &str) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fs::write(path, content).with_context(|| format!("write {}", path.display()))?;
+    fs::set_permissions(path, fs::Permissions::from_mode(0o600))?;
+    Ok(())
+}
