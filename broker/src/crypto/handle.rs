@@ -86,3 +86,68 @@ pub fn subject_for(upstream_issuer: &str, upstream_subject: &str) -> Subject {
     context.update(upstream_subject.as_bytes());
     Subject::parse(URL_SAFE_NO_PAD.encode(context.finish().as_ref())).expect("base64url parses")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_is_256_random_bits_and_stored_as_its_hash() {
+        let ambient = Ambient::system();
+        let (one, other) = (Handle::generate(&ambient), Handle::generate(&ambient));
+        assert_eq!(one.expose().len(), 43);
+        assert_ne!(one.expose(), other.expose());
+        assert_eq!(one.hash(), hash(one.expose()));
+        // FIPS 180-2, appendix B.1.
+        let digest = hash("abc");
+        assert_eq!(&digest.as_bytes()[..4], &[0xba, 0x78, 0x16, 0xbf]);
+    }
+
+    #[test]
+    fn a_successor_follows_from_token_and_salt_together() {
+        let successor =
+            |token: &str, salt: u8| Handle::successor(token, &[salt; 32]).expose().to_owned();
+        assert_eq!(successor("token", 1), successor("token", 1));
+        assert_ne!(successor("token", 1), successor("token", 2));
+        assert_ne!(successor("token", 1), successor("other", 1));
+    }
+
+    #[test]
+    fn derived_values_differ_by_purpose_and_context() {
+        let values = [
+            derive("secret", "state", "flow"),
+            derive("secret", "nonce", "flow"),
+            derive("secret", "state", "other"),
+            derive("other", "state", "flow"),
+            derive("secret", "stat", "eflow"),
+        ];
+        for (index, value) in values.iter().enumerate() {
+            assert!(!values[..index].contains(value), "{index}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_stable_and_belongs_to_one_issuer() {
+        let name = |issuer: &str, subject: &str| subject_for(issuer, subject).to_string();
+        // A change here would rename every user there is.
+        assert_eq!(
+            name("https://idp.example", "alice"),
+            "fjoNTmTQU6oNgELFACkvB76RSCRWSfLDcJfURUxvsb8"
+        );
+        assert_ne!(
+            name("https://idp.example", "alice"),
+            name("https://idp.exampl", "ealice")
+        );
+        assert_ne!(
+            name("https://idp.example", "alice"),
+            name("https://other.example", "alice")
+        );
+    }
+
+    #[test]
+    fn equality_does_not_depend_on_how_it_is_found() {
+        assert!(same(b"abc", b"abc"));
+        assert!(!same(b"abc", b"abd"));
+        assert!(!same(b"abc", b"abcd"));
+    }
+}

@@ -211,3 +211,35 @@ impl Actor {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_kind_has_a_name_of_its_own_and_reads_back() {
+        let names: HashSet<_> = AuditKind::ALL.iter().map(|kind| kind.as_str()).collect();
+        assert_eq!(names.len(), AuditKind::ALL.len());
+        for kind in AuditKind::ALL {
+            assert_eq!(AuditKind::parse(kind.as_str()), Some(*kind));
+        }
+    }
+
+    #[test]
+    fn every_actor_reads_back_and_half_a_one_does_not() {
+        for actor in [
+            Actor::Client("c".to_owned()),
+            Actor::User("u".to_owned()),
+            Actor::Administrator("a".to_owned()),
+            Actor::Broker,
+            Actor::Anonymous,
+        ] {
+            let id = actor.id().map(str::to_owned);
+            assert_eq!(Actor::from_parts(actor.kind(), id), Some(actor));
+        }
+        assert_eq!(Actor::from_parts("client", None), None);
+        assert_eq!(Actor::from_parts("broker", Some("x".to_owned())), None);
+    }
+}

@@ -212,3 +212,95 @@ impl Authorization {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(stage: Stage) -> Authorization {
+        Authorization {
+            id: AuthorizationId::parse("flow").unwrap(),
+            client_id: ClientId::parse("client").unwrap(),
+            redirect_uri: RedirectUri::parse("https://client.example/callback").unwrap(),
+            state: None,
+            scope: Scope::new(),
+            resource: ResourceUri::parse("https://mcp.example").unwrap(),
+            code_challenge: String::new(),
+            browser: HandleHash::from_bytes([0; 32]),
+            created_at: Timestamp::from_millis(0),
+            expires_at: Timestamp::from_millis(1000),
+            stage,
+        }
+    }
+
+    fn stages() -> [Stage; 5] {
+        let sub = Subject::parse("alice").unwrap();
+        let code = HandleHash::from_bytes([1; 32]);
+        [
+            Stage::AwaitingConsent,
+            Stage::AwaitingLogin,
+            Stage::Approved {
+                sub: sub.clone(),
+                code,
+                code_expires_at: Timestamp::from_millis(60),
+            },
+            Stage::Redeemed {
+                sub,
+                code,
+                grant: GrantId::parse("grant").unwrap(),
+            },
+            Stage::Denied,
+        ]
+    }
+
+    /// Which transitions each stage allows: consented, approved, redeemed, denied.
+    #[test]
+    fn only_the_drawn_transitions_exist() {
+        let allowed = [
+            (StageKind::AwaitingConsent, [true, false, false, true]),
+            (StageKind::AwaitingLogin, [false, true, false, true]),
+            (StageKind::Approved, [false, false, true, false]),
+            (StageKind::Redeemed, [false; 4]),
+            (StageKind::Denied, [false; 4]),
+        ];
+        for (stage, (kind, expected)) in stages().into_iter().zip(allowed) {
+            assert_eq!(stage.kind(), kind);
+            assert_eq!(StageKind::parse(kind.as_str()), Some(kind));
+            let here = at(stage);
+            let bob = Subject::parse("bob").unwrap();
+            let code = HandleHash::from_bytes([2; 32]);
+            let outcomes = [
+                here.clone().consented(),
+                here.clone().approved(bob, code, Timestamp::from_millis(5)),
+                here.clone().redeemed(GrantId::parse("other").unwrap()),
+                here.clone().denied(),
+            ];
+            for (outcome, expected) in outcomes.into_iter().zip(expected) {
+                match outcome {
+                    Ok(next) => assert!(expected, "{kind:?} became {:?}", next.stage),
+                    Err(unchanged) => {
+                        assert!(!expected, "{kind:?} was refused");
+                        assert_eq!(unchanged, here);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn redeeming_keeps_who_and_which_code() {
+        let [_, _, approved, ..] = stages();
+        let redeemed = at(approved)
+            .redeemed(GrantId::parse("grant").unwrap())
+            .unwrap();
+        let [_, _, _, expected, _] = stages();
+        assert_eq!(redeemed.stage, expected);
+    }
+
+    #[test]
+    fn a_login_that_took_too_long_is_expired() {
+        let here = at(Stage::AwaitingLogin);
+        assert!(!here.is_expired(Timestamp::from_millis(999)));
+        assert!(here.is_expired(Timestamp::from_millis(1000)));
+    }
+}

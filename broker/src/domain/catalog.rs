@@ -82,3 +82,70 @@ impl Catalog {
             .find(|downstream| downstream.uri == uri)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use broker_client::oauth::Scope;
+
+    use super::*;
+    use crate::domain::Strategy;
+
+    fn resource(id: &str, is_default: bool) -> Resource {
+        Resource {
+            id: ResourceUri::parse(id).unwrap(),
+            name: id.to_owned(),
+            aliases: Vec::new(),
+            scopes: BTreeMap::new(),
+            default_scopes: Scope::new(),
+            downstreams: Vec::new(),
+            is_default,
+        }
+    }
+
+    fn downstream(name: &str, uri: &str) -> Downstream {
+        Downstream {
+            name: DownstreamName::parse(name).unwrap(),
+            uri: ResourceUri::parse(uri).unwrap(),
+            audience: "the aud of tokens".to_owned(),
+            strategy: Strategy::Mint,
+            token_lifetime: Duration::from_mins(1),
+        }
+    }
+
+    #[test]
+    fn the_default_resource_is_the_marked_one_or_the_only_one() {
+        let id = |catalog: &Catalog| catalog.default_resource().map(|found| found.id.to_string());
+        let of = |resources| id(&Catalog::new(resources, Vec::new()));
+        let (a, b) = ("https://a.example", "https://b.example");
+        assert_eq!(of(vec![]), None);
+        assert_eq!(of(vec![resource(a, false)]).as_deref(), Some(a));
+        assert_eq!(of(vec![resource(a, false), resource(b, false)]), None);
+        let marked = of(vec![resource(a, false), resource(b, true)]);
+        assert_eq!(marked.as_deref(), Some(b));
+    }
+
+    #[test]
+    fn a_downstream_is_meant_by_name_as_audience_and_by_uri_as_resource() {
+        let catalog = Catalog::new(
+            vec![resource("https://a.example", false)],
+            vec![downstream("nextcloud", "https://cloud.example/")],
+        );
+        assert!(catalog.downstream_for_audience("nextcloud").is_some());
+        assert!(
+            catalog
+                .downstream_for_audience("the aud of tokens")
+                .is_none()
+        );
+        assert!(
+            catalog
+                .downstream_for_resource("https://cloud.example")
+                .is_some()
+        );
+        assert!(catalog.downstream_for_resource("nextcloud").is_none());
+        assert!(catalog.resource_named("https://A.example/").is_some());
+        assert!(catalog.resource_named("https://cloud.example").is_none());
+    }
+}

@@ -156,3 +156,63 @@ words!(TokenEndpointAuthMethod {
     ClientSecretBasic => "client_secret_basic",
     ClientSecretPost => "client_secret_post",
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(status: ClientStatus) -> Client {
+        let now = Timestamp::from_millis(0);
+        Client {
+            id: ClientId::parse("c").unwrap(),
+            kind: ClientKind::Dynamic,
+            status,
+            name: None,
+            redirect_uris: Vec::new(),
+            grant_types: vec![GrantType::AuthorizationCode],
+            auth_method: TokenEndpointAuthMethod::None,
+            secrets: Vec::new(),
+            scope: None,
+            serves: Vec::new(),
+            exchange: Vec::new(),
+            metadata: Map::new(),
+            registration_token: None,
+            created_at: now,
+            updated_at: now,
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn only_the_open_policy_lets_a_pending_client_in_and_none_a_blocked_one() {
+        use RegistrationPolicy::{Approval, Closed, Open};
+        for (status, usable) in [
+            (ClientStatus::Approved, [true, true, true]),
+            (ClientStatus::Pending, [true, false, false]),
+            (ClientStatus::Blocked, [false, false, false]),
+        ] {
+            let client = client(status);
+            let found = [Open, Approval, Closed].map(|policy| client.is_usable(policy));
+            assert_eq!(found, usable, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_may_use_the_grants_it_has() {
+        let mut client = client(ClientStatus::Approved);
+        assert!(client.may_use(GrantType::AuthorizationCode));
+        assert!(!client.may_use(GrantType::TokenExchange));
+        assert!(!client.is_confidential());
+        client.auth_method = TokenEndpointAuthMethod::ClientSecretPost;
+        assert!(client.is_confidential());
+    }
+
+    #[test]
+    fn words_read_back() {
+        for grant in ["authorization_code", "refresh_token", "client_credentials"] {
+            assert_eq!(GrantType::parse(grant).unwrap().as_str(), grant);
+        }
+        assert_eq!(GrantType::parse("password"), None);
+        assert_eq!(ClientStatus::parse("Approved"), None);
+    }
+}

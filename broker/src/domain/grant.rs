@@ -83,3 +83,36 @@ impl EndReason {
         .find(|reason| reason.as_str() == word)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grant_lives_until_it_is_ended_or_its_time_is_over() {
+        let at = Timestamp::from_millis;
+        let mut grant = Grant {
+            id: GrantId::parse("g").unwrap(),
+            sub: Subject::parse("alice").unwrap(),
+            client_id: ClientId::parse("c").unwrap(),
+            resource: ResourceUri::parse("https://mcp.example").unwrap(),
+            scope: Scope::new(),
+            created_at: at(0),
+            expires_at: at(100),
+            ended: None,
+        };
+        assert!(grant.is_live(at(99)));
+        assert!(!grant.is_live(at(100)));
+        grant.ended = Some((at(50), EndReason::Revoked));
+        assert!(!grant.is_live(at(1)), "whatever the clock says");
+    }
+
+    #[test]
+    fn reasons_read_back() {
+        assert_eq!(
+            EndReason::parse("refresh_reused"),
+            Some(EndReason::RefreshReused)
+        );
+        assert_eq!(EndReason::parse("boredom"), None);
+    }
+}

@@ -98,3 +98,30 @@ impl HandleHash {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identifier_is_visible_ascii_of_limited_length() {
+        for good in ["a", "https://client.example/metadata?x=1", "~!{}"] {
+            assert_eq!(ClientId::parse(good).unwrap().as_str(), good);
+        }
+        for bad in ["", "a b", "a\n", "é", "a\0"] {
+            assert!(ClientId::parse(bad).is_err(), "{bad:?}");
+        }
+        assert!(GrantId::parse("a".repeat(64)).is_ok());
+        let error = GrantId::parse("a".repeat(65)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "grant id must be 1 to 64 visible ASCII characters"
+        );
+    }
+
+    #[test]
+    fn reading_json_checks_too() {
+        assert!(serde_json::from_str::<Subject>(r#""alice""#).is_ok());
+        assert!(serde_json::from_str::<Subject>(r#""a b""#).is_err());
+    }
+}

@@ -20,7 +20,8 @@ pub struct ResourceUri(String);
 pub struct InvalidResourceUri;
 
 impl ResourceUri {
-    /// Parses and canonicalises: lower-case scheme and host, no default port, no lone trailing slash.
+    /// Parses and canonicalises: lower-case scheme and host, no default port, no trailing slash
+    /// (clients add and drop it).
     ///
     /// # Errors
     /// When it is not an absolute URI, or has a fragment.
@@ -32,11 +33,13 @@ impl ResourceUri {
         {
             return Err(InvalidResourceUri);
         }
-        let mut text = String::from(url);
-        if text.ends_with('/') && text.contains("://") {
-            text.pop();
-        }
-        Ok(Self(text))
+        let may_trim = url.has_host() && url.query().is_none();
+        let text = String::from(url);
+        Ok(Self(if may_trim {
+            text.trim_end_matches('/').to_owned()
+        } else {
+            text
+        }))
     }
 
     /// The canonical text; the `aud` of tokens for it.
@@ -121,5 +124,75 @@ impl Strategy {
             Self::UpstreamExchange => "upstream_exchange",
             Self::Session => "session",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spellings_of_one_resource_are_one() {
+        for (written, canonical) in [
+            ("https://mcp.example", "https://mcp.example"),
+            ("https://mcp.example/", "https://mcp.example"),
+            ("HTTPS://MCP.example:443/mcp", "https://mcp.example/mcp"),
+            ("https://mcp.example/mcp/", "https://mcp.example/mcp"),
+            ("https://mcp.example//", "https://mcp.example"),
+            ("https://mcp.example/?q=/", "https://mcp.example/?q=/"),
+            ("http://127.0.0.1:4282/mcp", "http://127.0.0.1:4282/mcp"),
+            ("urn:example:mcp", "urn:example:mcp"),
+        ] {
+            let uri = ResourceUri::parse(written).unwrap();
+            assert_eq!(uri.as_str(), canonical);
+            assert_eq!(
+                ResourceUri::parse(uri.as_str()),
+                Ok(uri),
+                "read back from the database"
+            );
+        }
+        let case = ResourceUri::parse("https://mcp.example/MCP").unwrap();
+        assert_ne!(case, ResourceUri::parse("https://mcp.example/mcp").unwrap());
+    }
+
+    #[test]
+    fn what_is_no_absolute_uri_without_fragment_is_refused() {
+        for text in [
+            "",
+            "mcp",
+            "/mcp",
+            "https://",
+            "https://h/#",
+            "https://h/#x",
+            "urn:",
+        ] {
+            assert_eq!(ResourceUri::parse(text), Err(InvalidResourceUri), "{text}");
+        }
+        let long = format!("https://h/{}", "a".repeat(2048));
+        assert_eq!(ResourceUri::parse(&long), Err(InvalidResourceUri));
+    }
+
+    #[test]
+    fn a_resource_is_named_by_its_uri_or_an_alias() {
+        let resource = Resource {
+            id: ResourceUri::parse("https://mcp.example/mcp").unwrap(),
+            name: "Tools".to_owned(),
+            aliases: vec!["mcp-server".to_owned()],
+            scopes: BTreeMap::from([("a".to_owned(), "A".to_owned())]),
+            default_scopes: Scope::new(),
+            downstreams: Vec::new(),
+            is_default: false,
+        };
+        for name in [
+            "https://mcp.example/mcp",
+            "https://MCP.example/mcp/",
+            "mcp-server",
+        ] {
+            assert!(resource.is_named_by(name), "{name}");
+        }
+        for name in ["https://mcp.example", "Mcp-Server", "Tools", ""] {
+            assert!(!resource.is_named_by(name), "{name}");
+        }
+        assert_eq!(resource.known_scope().to_string(), "a");
     }
 }

@@ -49,3 +49,26 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arithmetic_saturates_and_never_runs_backwards() {
+        let at = Timestamp::from_millis;
+        let second = Duration::from_secs(1);
+        assert_eq!(at(500).plus(second), at(1500));
+        assert_eq!(at(500).minus(second), at(-500));
+        assert_eq!(at(i64::MAX).plus(Duration::MAX), at(i64::MAX));
+        assert_eq!(at(i64::MIN).minus(Duration::MAX), at(i64::MIN));
+        assert_eq!(at(1500).since(at(500)), second);
+        assert_eq!(at(500).since(at(1500)), Duration::ZERO);
+    }
+
+    #[test]
+    fn seconds_are_rounded_down_before_the_epoch_too() {
+        assert_eq!(Timestamp::from_millis(1999).as_secs(), 1);
+        assert_eq!(Timestamp::from_millis(-1).as_secs(), -1);
+    }
+}
