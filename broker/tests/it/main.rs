@@ -16,6 +16,7 @@ mod idp;
 mod audit;
 mod authorization_code;
 mod client_authentication;
+mod commands;
 mod config;
 mod coverage;
 mod keys;

@@ -1,0 +1,268 @@
+//! The commands as an operator runs them: what goes to stdout, how they end, and that the work
+//! between requests is done.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::time::{Duration, Instant};
+
+use broker::ambient::Ambient;
+use broker::crypto::{self, Cipher};
+use broker::domain::{ClientId, EndReason, Grant, GrantId, ResourceUri, Subject};
+use broker::keys::{Algorithm, Keyring, Policy};
+use broker::live::Live;
+use broker::storage::{self, AuditFilter, Options, Retention, Store, Synchronous};
+use broker::tasks::Tasks;
+use broker_client::oauth::Scope;
+use tokio_util::sync::CancellationToken;
+
+/// A directory with the shipped configuration, gone when the test is.
+struct Installation(PathBuf);
+
+impl Installation {
+    fn new() -> Self {
+        let directory = std::env::temp_dir().join(format!("broker-cli-{}", uuid::Uuid::now_v7()));
+        std::fs::create_dir(&directory).unwrap();
+        let example = include_str!("../../../deploy/broker.toml");
+        std::fs::write(directory.join("broker.toml"), example).unwrap();
+        Self(directory)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.run_with(&[], arguments)
+    }
+
+    fn run_with(&self, environment: &[(&str, &str)], arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_broker"))
+            .current_dir(&self.0)
+            .env_clear()
+            .env("BROKER_CONFIG", "broker.toml")
+            .envs(environment.iter().copied())
+            .args(arguments)
+            .output()
+            .unwrap()
+    }
+
+    async fn store(&self) -> Store {
+        let options = Options {
+            url: format!("sqlite:{}", self.0.join("broker.db").display()),
+            synchronous: Synchronous::Normal,
+            max_connections: 2,
+        };
+        storage::open(&options).await.unwrap()
+    }
+
+    fn has(&self, file: &str) -> bool {
+        Path::new(&self.0).join(file).exists()
+    }
+}
+
+impl Drop for Installation {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn check_config_says_good_or_everything_that_is_wrong_and_touches_nothing() {
+    let installation = Installation::new();
+    let good = installation.run(&["check-config"]);
+    assert!(good.status.success(), "{}", stderr(&good));
+    assert_eq!(stdout(&good), "The configuration is good.\n");
+
+    let wrong = [
+        ("BROKER__SERVER__ISSUER", "nowhere"),
+        ("BROKER__TOKENS__LOGIN", "soon"),
+    ];
+    let bad = installation.run_with(&wrong, &["check-config"]);
+    assert_eq!(bad.status.code(), Some(1));
+    assert_eq!(stdout(&bad), "");
+    let text = stderr(&bad);
+    assert!(
+        text.contains("server.issuer: ") && text.contains("tokens.login: "),
+        "{text}"
+    );
+    assert!(!installation.has("broker.db"));
+}
+
+#[test]
+fn failures_end_with_one_and_wrong_usage_with_two() {
+    let installation = Installation::new();
+    let usage = installation.run(&["make-coffee"]);
+    assert_eq!(usage.status.code(), Some(2));
+    let missing = installation.run_with(&[("BROKER_CONFIG", "missing.toml")], &["serve"]);
+    assert_eq!(missing.status.code(), Some(1));
+    let text = stderr(&missing);
+    // The whole chain, once: what failed and why.
+    assert_eq!(text.matches("missing.toml").count(), 1, "{text}");
+    assert!(
+        text.contains("cannot read") && text.contains("No such file"),
+        "{text}"
+    );
+}
+
+#[test]
+fn migrate_creates_the_database_once() {
+    let installation = Installation::new();
+    assert_eq!(
+        stdout(&installation.run(&["migrate"])),
+        "Migrations applied: 1.\n"
+    );
+    assert!(installation.has("broker.db"));
+    assert_eq!(
+        stdout(&installation.run(&["migrate"])),
+        "The database is up to date.\n"
+    );
+}
+
+#[tokio::test]
+async fn admin_token_create_prints_the_token_and_nothing_else() {
+    let installation = Installation::new();
+    let create = ["admin-token", "create", "--name", "ops", "--role", "write"];
+    let output = installation.run(&create);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = stdout(&output);
+    let token = text.strip_suffix('\n').unwrap();
+    assert_eq!(token.len(), 43);
+    assert!(!stderr(&output).contains(token));
+
+    let store = installation.store().await;
+    let stored = store
+        .admin_token(&crypto::hash(token))
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (stored.name.as_str(), stored.role.as_str()),
+        ("ops", "write")
+    );
+
+    let again = installation.run(&create);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("ops already"), "{}", stderr(&again));
+    let invalid = installation.run(&["admin-token", "create", "--name", "a b", "--role", "read"]);
+    assert_eq!(invalid.status.code(), Some(1));
+    assert!(stdout(&installation.run(&["admin-token", "list"])).starts_with("ops\twrite\t"));
+
+    let revoke = ["admin-token", "revoke", "--name", "ops"];
+    assert!(installation.run(&revoke).status.success());
+    assert_eq!(store.admin_token(&crypto::hash(token)).await.unwrap(), None);
+    assert_eq!(installation.run(&revoke).status.code(), Some(1));
+
+    let page = store
+        .list_audit(&AuditFilter::default(), None, 10)
+        .await
+        .unwrap();
+    let written: Vec<&str> = page
+        .items
+        .iter()
+        .map(|item| item.event.kind.as_str())
+        .collect();
+    assert_eq!(written, ["admin.token_revoked", "admin.token_created"]);
+}
+
+#[test]
+fn keys_rotate_publishes_ahead_and_now_warns() {
+    let installation = Installation::new();
+    let published = installation.run(&["keys", "rotate"]);
+    assert!(
+        stdout(&published).contains("is published and signs from"),
+        "{published:?}"
+    );
+    let list = stdout(&installation.run(&["keys", "list"]));
+    let states: Vec<&str> = list
+        .lines()
+        .filter_map(|line| line.split('\t').nth(2))
+        .collect();
+    assert_eq!(states.len(), 2);
+    assert!(
+        states.contains(&"active") && states.contains(&"next"),
+        "{list}"
+    );
+
+    let at_once = installation.run(&["keys", "rotate", "--now"]);
+    assert!(stdout(&at_once).contains("signs now"));
+    assert!(
+        stderr(&at_once).contains("Nextcloud for up to an hour"),
+        "{}",
+        stderr(&at_once)
+    );
+    let list = stdout(&installation.run(&["keys", "list"]));
+    assert!(
+        list.contains("\tretired\t") && !list.contains("\tnext\t"),
+        "{list}"
+    );
+}
+
+/// With the real clock, since it is the promise itself: a replica hears within a second.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tasks_follow_another_replica_within_a_second_and_stop_when_told() {
+    let installation = Installation::new();
+    let (here, there) = (installation.store().await, installation.store().await);
+    let ambient = Ambient::system();
+    let now = ambient.now();
+    let grant = Grant {
+        id: GrantId::parse("g").unwrap(),
+        sub: Subject::parse("alice").unwrap(),
+        client_id: ClientId::parse("client").unwrap(),
+        resource: ResourceUri::parse("https://mcp.example").unwrap(),
+        scope: Scope::new(),
+        created_at: now,
+        expires_at: now.plus(Duration::from_hours(1)),
+        ended: None,
+    };
+    let mut old = grant.clone();
+    old.id = GrantId::parse("old").unwrap();
+    old.expires_at = now.minus(Duration::from_hours(2));
+    here.insert_grant(&grant).await.unwrap();
+    here.insert_grant(&old).await.unwrap();
+
+    let live = Live::load(here.clone(), ambient.clone()).await.unwrap();
+    let policy = Policy::new(Algorithm::Es256, Duration::from_hours(24));
+    let keyring = Keyring::load(
+        here.clone(),
+        Cipher::new(Vec::new()),
+        policy,
+        ambient.clone(),
+    );
+    let stop = CancellationToken::new();
+    let tasks = Tasks {
+        store: here.clone(),
+        live: live.clone(),
+        keyring: keyring.await.unwrap(),
+        ambient: ambient.clone(),
+        retention: Retention {
+            authorizations: Duration::from_hours(1),
+            grants: Duration::from_hours(1),
+        },
+    }
+    .start(&stop);
+
+    assert!(
+        there
+            .end_grant(&grant.id, EndReason::Revoked, ambient.now())
+            .await
+            .unwrap()
+    );
+    let ended = Instant::now();
+    while !live.is_ended(&grant.id).unwrap_or(false) {
+        assert!(
+            ended.elapsed() < Duration::from_secs(1),
+            "not heard within a second"
+        );
+        tokio::task::yield_now().await;
+    }
+    let patience = Instant::now();
+    while here.grant(&old.id).await.unwrap().is_some() {
+        assert!(patience.elapsed() < Duration::from_secs(10), "not purged");
+    }
+    stop.cancel();
+    tasks.wait().await;
+}
