@@ -93,7 +93,8 @@ describe('TypeScript SDK', () => {
     return { client, transport };
   }
 
-  test('finds the broker, registers, logs in, lists and calls tools', async () => {
+  test('finds the broker, registers, logs in, lists and calls tools', async (context) => {
+    const warn = context.mock.method(console, 'warn');
     const alice = new Person(USERS.alice);
     const { client } = await session(alice);
     assert.equal(alice.visits.length, 1, 'one login');
@@ -105,6 +106,7 @@ describe('TypeScript SDK', () => {
     for (const tool of tools) {
       assert.ok(tool.title && tool.description && tool.inputSchema && tool.annotations, tool.name);
     }
+    assert.deepEqual(warn.mock.calls.map(({ arguments: said }) => said), [], 'the schemas are plain JSON Schema');
     const created = await createNote(client, 'From the TypeScript SDK');
     assert.ok(!created.isError, JSON.stringify(created));
     const read = await note(client, created.structuredContent.id);
