@@ -1,5 +1,6 @@
 //! Opening a database: created and migrated at the first start, reused later, refused when foreign.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ const BUSY_PAUSE: Duration = Duration::from_millis(50);
 /// Names the advisory lock under which PostgreSQL is migrated: "mtb-migr" in ASCII.
 const MIGRATION_LOCK: i64 = 0x6d74_622d_6d69_6772;
 
-/// How to open the database.
-#[derive(Debug, Clone)]
+/// How to open the database. `Debug` shows the URL without its password.
+#[derive(Clone)]
 pub struct Options {
     /// `sqlite:path`, `sqlite::memory:` or `postgres://…`.
     pub url: String,
@@ -37,6 +38,17 @@ pub struct Options {
     pub synchronous: Synchronous,
     /// Most connections in the pool.
     pub max_connections: u32,
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("Options")
+            .field("url", &without_password(&self.url).0)
+            .field("synchronous", &self.synchronous)
+            .field("max_connections", &self.max_connections)
+            .finish()
+    }
 }
 
 /// SQLite's `synchronous` pragma.

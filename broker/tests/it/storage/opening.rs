@@ -156,7 +156,7 @@ async fn a_url_of_another_kind_is_refused_without_repeating_it() {
     };
     let error = storage::open(&options).await.err().unwrap();
     assert!(error.to_string().contains("postgres://"), "{error}");
-    assert!(!format!("{error:?} {error}").contains("tr0ub4dor"));
+    assert!(!format!("{error:?} {error} {options:?}").contains("tr0ub4dor"));
 }
 
 #[tokio::test]
