@@ -3,18 +3,16 @@
 //! Owns how arguments become a typed value and a result structured content. The order of a call
 //! is fixed here: the arguments are checked before a credential is asked for.
 
-use std::{future::Future, sync::Arc};
+use std::future::Future;
 
 use broker_client::oauth::Scope;
 use futures_util::future::BoxFuture;
-use rmcp::{
-    handler::server::tool::{schema_for_input, schema_for_output},
-    model::{self, CallToolResult, JsonObject, ToolAnnotations},
-};
+use rmcp::model::{self, CallToolResult, JsonObject, ToolAnnotations};
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
+use super::schema;
 use crate::{error::ToolError, nextcloud::Client};
 
 /// Which scopes a token needs.
@@ -80,6 +78,7 @@ pub struct Tool {
     definition: model::Tool,
     needs: Needs,
     effect: Effect,
+    calls: &'static [&'static str],
     prepare: Box<Prepare>,
 }
 
@@ -106,15 +105,14 @@ impl Tool {
             });
             Ok(job)
         };
-        // Argument types are structs, whose schema is an object; `catalog`'s test would tell.
-        let input_schema = schema_for_input::<A>().unwrap_or_default();
-        let definition = model::Tool::new(name, "", portable(input_schema))
-            .with_raw_output_schema(portable(schema_for_output::<O>()))
+        let definition = model::Tool::new(name, "", schema::input::<A>())
+            .with_raw_output_schema(schema::output::<O>())
             .with_annotations(effect.annotations());
         Self {
             definition,
             needs,
             effect,
+            calls: &[],
             prepare: Box::new(prepare),
         }
     }
@@ -129,6 +127,20 @@ impl Tool {
         self.definition.title = Some(title.to_owned());
         self.definition.description = Some(description.into());
         self
+    }
+
+    /// The requests that the tool makes at Nextcloud, in their order, for the documentation: method
+    /// and path with `{variables}`, then in words when one is made only sometimes.
+    #[must_use]
+    pub fn calls(mut self, calls: &'static [&'static str]) -> Self {
+        self.calls = calls;
+        self
+    }
+
+    /// What [`Tool::calls`] was given.
+    #[must_use]
+    pub fn nextcloud_calls(&self) -> &'static [&'static str] {
+        self.calls
     }
 
     /// The tool's name.
@@ -165,42 +177,6 @@ impl Tool {
     }
 }
 
-/// The schema without the number formats that only Rust knows (`uint64`).
-///
-/// JSON Schema has formats of strings alone (2020-12 validation, §7.3); clients warn about others at
-/// every list, and some refuse the tool.
-fn portable(schema: Arc<JsonObject>) -> Arc<JsonObject> {
-    let mut schema = Value::Object(Arc::unwrap_or_clone(schema));
-    drop_number_formats(&mut schema);
-    match schema {
-        Value::Object(schema) => Arc::new(schema),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-            Arc::default()
-        }
-    }
-}
-
-fn drop_number_formats(schema: &mut Value) {
-    match schema {
-        Value::Object(members) => {
-            let is_string = members.get("type").is_some_and(|kind| {
-                let mut kinds = kind
-                    .as_array()
-                    .map_or(std::slice::from_ref(kind), Vec::as_slice)
-                    .iter();
-                kinds.any(|kind| kind == "string")
-            });
-            // A property may be called `format` too; then its value is a schema.
-            if !is_string && members.get("format").is_some_and(Value::is_string) {
-                members.remove("format");
-            }
-            members.values_mut().for_each(drop_number_formats);
-        }
-        Value::Array(items) => items.iter_mut().for_each(drop_number_formats),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
-}
-
 fn structured(output: &impl Serialize) -> Result<CallToolResult, ToolError> {
     serde_json::to_value(output)
         .map(CallToolResult::structured)
@@ -208,39 +184,4 @@ fn structured(output: &impl Serialize) -> Result<CallToolResult, ToolError> {
             ToolError::failed("The result could not be written as JSON. Tell the administrator.")
                 .because(error)
         })
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn formats_of_numbers_go_and_those_of_strings_stay() {
-        let schema = json!({
-            "properties": {
-                "id": { "type": "integer", "format": "uint64", "minimum": 0 },
-                "size": { "type": ["integer", "null"], "format": "uint" },
-                "due": { "type": ["string", "null"], "format": "date-time" },
-                "format": { "type": "string", "format": "uri" },
-            },
-            "$defs": { "Entry": { "anyOf": [{ "type": "number", "format": "double" }] } },
-        });
-        let Value::Object(schema) = schema else {
-            panic!("an object")
-        };
-        assert_eq!(
-            Value::Object(Arc::unwrap_or_clone(portable(Arc::new(schema)))),
-            json!({
-                "properties": {
-                    "id": { "type": "integer", "minimum": 0 },
-                    "size": { "type": ["integer", "null"] },
-                    "due": { "type": ["string", "null"], "format": "date-time" },
-                    "format": { "type": "string", "format": "uri" },
-                },
-                "$defs": { "Entry": { "anyOf": [{ "type": "number" }] } },
-            })
-        );
-    }
 }

@@ -9,6 +9,7 @@ mod definition;
 mod files;
 mod notes;
 mod resource;
+mod schema;
 
 use std::collections::BTreeSet;
 

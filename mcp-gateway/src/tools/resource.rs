@@ -85,6 +85,7 @@ pub struct Resource {
     description: &'static str,
     mime_type: Option<&'static str>,
     needs: Needs,
+    calls: &'static [&'static str],
     read: Box<Read>,
 }
 
@@ -104,6 +105,7 @@ impl Resource {
             description: "",
             mime_type: None,
             needs,
+            calls: &[],
             read: Box::new(read),
         }
     }
@@ -120,6 +122,19 @@ impl Resource {
         self
     }
 
+    /// The requests that reading makes at Nextcloud, as [`super::Tool::calls`] has them.
+    #[must_use]
+    pub fn calls(mut self, calls: &'static [&'static str]) -> Self {
+        self.calls = calls;
+        self
+    }
+
+    /// What [`Resource::calls`] was given.
+    #[must_use]
+    pub fn nextcloud_calls(&self) -> &'static [&'static str] {
+        self.calls
+    }
+
     /// The URI or template.
     #[must_use]
     pub fn uri(&self) -> &'static str {
@@ -130,6 +145,18 @@ impl Resource {
     #[must_use]
     pub fn name(&self) -> &'static str {
         self.name
+    }
+
+    /// What people see.
+    #[must_use]
+    pub fn title(&self) -> &'static str {
+        self.title
+    }
+
+    /// What it is, in a sentence or two.
+    #[must_use]
+    pub fn description(&self) -> &'static str {
+        self.description
     }
 
     /// What a token needs.
