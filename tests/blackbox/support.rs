@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 use harness::browser::Browser;
 use harness::client::{Credentials, OAuthClient, Pending, Resource, Server, Tokens};
 use harness::deployment::{Addresses, Deployment, Options};
@@ -37,7 +37,8 @@ const OLD_RUN: Duration = Duration::from_hours(1);
 
 /// The runtime that outlives every single test, since the shared installation lives on it.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
-static BINARIES: OnceCell<Binaries> = OnceCell::const_new();
+/// Built once; a build that fails is not tried again by every test.
+static BINARIES: OnceCell<Result<Binaries, String>> = OnceCell::const_new();
 static SHARED: OnceCell<Deployment> = OnceCell::const_new();
 
 /// Runs a test on the shared runtime.
@@ -50,11 +51,20 @@ pub(crate) async fn shared() -> Result<&'static Deployment> {
     SHARED.get_or_try_init(|| own("shared", |_| ())).await
 }
 
+/// The two programs, built by whichever test needs them first.
+pub(crate) async fn binaries() -> Result<&'static Binaries> {
+    let built = BINARIES
+        .get_or_init(async || {
+            let built = tokio::task::spawn_blocking(Binaries::build).await;
+            built.unwrap().map_err(|error| format!("{error:#}"))
+        })
+        .await;
+    built.as_ref().map_err(|error| anyhow!(error.clone()))
+}
+
 /// An installation for one test alone.
 pub(crate) async fn own(name: &str, change: impl FnOnce(&mut Options)) -> Result<Deployment> {
-    let binaries = BINARIES
-        .get_or_try_init(async || tokio::task::spawn_blocking(Binaries::build).await?)
-        .await?;
+    let binaries = binaries().await?;
     let mut options = Options::new(&run_dir()?.join(name));
     let names = [
         "alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan",

@@ -5,7 +5,7 @@
 //! tokens. Each step is a method of its own, so that the story can tell them one by one; and each
 //! checks what a careful client checks (issuer equality, `state`, `iss` of RFC 9207).
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -235,10 +235,9 @@ impl OAuthClient {
     /// # Errors
     /// When no answer comes.
     pub async fn register_answer(&self, server: &Server, name: &str) -> Result<Answer> {
-        let request = self
-            .http
-            .client()
-            .post(server.endpoint("registration_endpoint")?);
+        let endpoint = server.endpoint("registration_endpoint");
+        let endpoint = endpoint.map_err(|_| anyhow!("{} lets nobody register", server.issuer))?;
+        let request = self.http.client().post(endpoint);
         self.http
             .send(request.json(&json!({
                 "client_name": name,

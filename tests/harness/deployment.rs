@@ -24,6 +24,7 @@ use crate::nextcloud::{Account, NextcloudStandIn, ProviderEntry, StandInConfig};
 use crate::ports;
 use crate::process::{Binaries, Launch, Process};
 use crate::proxy::RoundRobin;
+use crate::random;
 
 /// Changes a broker's configuration before it is written.
 pub type Adjust = Arc<dyn Fn(&mut Value, &Addresses) + Send + Sync>;
@@ -126,7 +127,7 @@ impl Deployment {
         let (idp, upstream) = start_idp(&options, &addresses, &secrets).await?;
         let nextcloud = start_nextcloud(&options, &addresses, &upstream).await?;
 
-        let key_file = config::write_encryption_key(options.data_dir.join("encryption.key"))?;
+        let key_file = config::write_encryption_key(&options)?;
         let mut brokers = Vec::new();
         let mut first_config = None;
         for replica in 0..options.replicas {
@@ -406,17 +407,12 @@ async fn start_proxies(addresses: &Addresses) -> Result<Vec<RoundRobin>> {
 
 /// Runs `broker admin-token create`, which prints nothing but the token.
 fn create_admin_token(broker: &Path, config: Option<&Path>) -> Result<String> {
+    // Its own name for every run: the database may be an old one.
+    let name = format!("harness-{}", &random::token()[..8]);
     let output = Command::new(broker)
         .arg("--config")
         .arg(config.context("no broker")?)
-        .args([
-            "admin-token",
-            "create",
-            "--name",
-            "harness",
-            "--role",
-            "write",
-        ])
+        .args(["admin-token", "create", "--name", &name, "--role", "write"])
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "admin-token create failed: {said}");

@@ -21,13 +21,21 @@ static TAKEN: AtomicU16 = AtomicU16::new(0);
 /// # Errors
 /// When no port of the range is free.
 pub fn free() -> Result<u16> {
+    free_row(1)
+}
+
+/// The first of `count` such ports in a row.
+///
+/// # Errors
+/// When there are none.
+pub fn free_row(count: u16) -> Result<u16> {
     let start = u16::try_from(std::process::id().wrapping_mul(STRIDE) % u32::from(SPAN))?;
     (0..SPAN)
         .map(|_| {
-            let next = TAKEN.fetch_add(1, Ordering::Relaxed) % SPAN;
+            let next = TAKEN.fetch_add(count, Ordering::Relaxed) % SPAN;
             FIRST + (start + next) % SPAN
         })
-        .find(|&port| is_free(port))
+        .find(|&first| (first..first + count).all(is_free))
         .context("no free port on 127.0.0.1")
 }
 

@@ -4,7 +4,7 @@ use crate::scan::Source;
 
 /// The layers of the broker: a module uses only modules of rows above its own; siblings of one row
 /// do not use each other.
-pub(crate) const BROKER_LAYERS: [&[&str]; 14] = [
+pub(crate) const BROKER_LAYERS: [&[&str]; 15] = [
     &["domain"],
     &["ambient"],
     &["crypto"],
@@ -14,6 +14,7 @@ pub(crate) const BROKER_LAYERS: [&[&str]; 14] = [
     &["keys"],
     &["upstream"],
     &["exchange"],
+    &["clients"],
     &[
         "authorize",
         "token",
@@ -222,15 +223,15 @@ pub(crate) fn module_docs(sources: &[Source]) -> Vec<String> {
         .collect()
 }
 
-/// No file is longer than [`LONGEST`] lines, and no test longer than [`LONGEST_TEST`].
+/// No file is longer than [`LONGEST`] lines without its tests, and no file of tests longer than
+/// [`LONGEST_TEST`].
 pub(crate) fn length(sources: &[Source]) -> Vec<String> {
     let mut violations = Vec::new();
     for source in sources {
-        let lines = source.text.lines().count();
-        let longest = if is_test(source) {
-            LONGEST_TEST
+        let (lines, longest) = if is_test(source) {
+            (source.text.lines().count(), LONGEST_TEST)
         } else {
-            LONGEST
+            (source.without_tests(), LONGEST)
         };
         if lines > longest {
             violations.push(format!("{} has {lines} lines", source.path));
@@ -262,6 +263,7 @@ pub(crate) fn machine_paths(sources: &[Source]) -> Vec<String> {
 
 /// A note about work to do names an issue; other marks of that kind there are none.
 pub(crate) fn todos(sources: &[Source]) -> Vec<String> {
+    // Put together here, so that this very file does not contain them.
     let todo = ["TO", "DO"].concat();
     let marks = [["FIX", "ME"].concat(), ["X", "XX"].concat()];
     let mut violations = Vec::new();
@@ -270,8 +272,14 @@ pub(crate) fn todos(sources: &[Source]) -> Vec<String> {
             let Some((_, comment)) = line.split_once("//") else {
                 continue;
             };
-            let nameless = comment.contains(&todo) && !comment.contains(&format!("{todo}(#"));
-            if nameless || marks.iter().any(|mark| comment.contains(mark.as_str())) {
+            let mut words = comment.split(|c: char| !c.is_alphanumeric() && c != '(' && c != '#');
+            let bad = words.any(|word| {
+                let nameless = word
+                    .strip_prefix(todo.as_str())
+                    .is_some_and(|rest| !rest.starts_with("(#"));
+                nameless || marks.iter().any(|mark| mark == word)
+            });
+            if bad {
                 violations.push(format!("{}:{}: {}", source.path, index + 1, comment.trim()));
             }
         }
@@ -464,6 +472,7 @@ mod tests {
             1
         );
         assert!(todos(&source("a.rs", &format!("x(); // {word}(#12): later"))).is_empty());
+        assert!(todos(&source("a.rs", &format!("x(); // a V{word}, a task"))).is_empty());
     }
 
     #[test]

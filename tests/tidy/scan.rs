@@ -17,27 +17,25 @@ impl Source {
         }
     }
 
-    /// The lines that are code outside comments and tests, numbered from 1.
+    /// How many lines there are in front of the inline tests.
     ///
-    /// Inline test modules stand at the end of a file by convention; everything from the first
-    /// `#[cfg(test)]` that opens a module is left out.
-    pub(crate) fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+    /// Those stand at the end of a file by convention.
+    pub(crate) fn without_tests(&self) -> usize {
         let lines: Vec<&str> = self.text.lines().collect();
-        let end = lines
-            .windows(2)
-            .position(|pair| {
-                matches!(pair, [attribute, item]
-                    if attribute.trim() == "#[cfg(test)]" && item.trim_start().starts_with("mod "))
-            })
-            .unwrap_or(lines.len());
-        lines
-            .into_iter()
-            .enumerate()
-            .take(end)
-            .filter_map(|(index, line)| {
-                let code = line.split("//").next().unwrap_or_default();
-                (!code.trim().is_empty()).then_some((index + 1, code))
-            })
+        let tests = lines.windows(2).position(|pair| {
+            matches!(pair, [attribute, item]
+                if attribute.trim() == "#[cfg(test)]" && item.trim_start().starts_with("mod "))
+        });
+        tests.unwrap_or(lines.len())
+    }
+
+    /// The lines that are code outside comments and inline tests, numbered from 1.
+    pub(crate) fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.text.lines().enumerate().take(self.without_tests());
+        lines.filter_map(|(index, line)| {
+            let code = line.split("//").next().unwrap_or_default();
+            (!code.trim().is_empty()).then_some((index + 1, code))
+        })
     }
 
     /// The names after `prefix` wherever it stands as a path of its own in the code, with lines:

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
@@ -132,11 +133,21 @@ pub(super) fn write(path: PathBuf, config: &Value) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Writes a fresh encryption key: 32 bytes in base64.
-pub(super) fn write_encryption_key(path: PathBuf) -> Result<PathBuf> {
-    if !path.exists() {
-        write_private(&path, &STANDARD.encode(random::bytes::<32>()))?;
-    }
+/// Writes an encryption key: 32 bytes in base64.
+///
+/// A database that lives longer than this installation gets a key that follows from its URL, since
+/// what was sealed in it must open again the next time. That is no secret, and for a demo only.
+pub(super) fn write_encryption_key(options: &Options) -> Result<PathBuf> {
+    let own = options.data_dir.to_string_lossy();
+    let key = if options.database.contains(own.as_ref()) {
+        random::bytes::<32>().to_vec()
+    } else {
+        digest::digest(&digest::SHA256, options.database.as_bytes())
+            .as_ref()
+            .to_vec()
+    };
+    let path = options.data_dir.join("encryption.key");
+    write_private(&path, &STANDARD.encode(key))?;
     Ok(path)
 }
 

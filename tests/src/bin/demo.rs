@@ -118,9 +118,15 @@ async fn run(arguments: Arguments) -> Result<()> {
         introduce(&mut narrator, &deployment)?;
     }
     if arguments.once || !arguments.json {
-        tokio::select! {
-            told = story::tell(&deployment, &mut narrator) => told?,
+        let told = tokio::select! {
+            told = story::tell(&deployment, &mut narrator) => told,
             () = interrupted() => return Ok(()),
+        };
+        match told {
+            Err(error) if !arguments.once => {
+                narrator.say(format!("\nThe story stops here: {error:#}"))?;
+            }
+            told => told?,
         }
     }
     if arguments.once {
