@@ -6,6 +6,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{Router, serve::ListenerExt};
 use broker_client::{
+    ambient::{Clock, SystemClock},
     bearer::{ProtectedResource, ProtectedResourceError},
     exchange::TokenExchanger,
     http::{ClientAuthentication, HttpClient, HttpError, Options, is_secure},
@@ -53,8 +54,17 @@ pub enum BuildError {
 ///
 /// [`BuildError`] says which part cannot be made.
 pub fn build(config: &Config) -> Result<Router, BuildError> {
+    build_at(config, Arc::new(SystemClock))
+}
+
+/// Puts the gateway together; its tools live in the time of `clock`.
+///
+/// # Errors
+///
+/// As [`build`].
+pub fn build_at(config: &Config, clock: Arc<dyn Clock>) -> Result<Router, BuildError> {
     let catalog = Arc::new(tools::catalog());
-    let transport = Arc::new(transport(config)?);
+    let transport = Arc::new(transport(config, clock)?);
     let broker = match &config.broker {
         Some(broker) => Some(broker_side(config, broker, &catalog)?),
         None => None,
@@ -103,7 +113,7 @@ pub async fn serve(
     }
 }
 
-fn transport(config: &Config) -> Result<Transport, HttpError> {
+fn transport(config: &Config, clock: Arc<dyn Clock>) -> Result<Transport, HttpError> {
     let nextcloud = &config.nextcloud;
     let options = Options {
         timeout: nextcloud.timeout,
@@ -111,7 +121,12 @@ fn transport(config: &Config) -> Result<Transport, HttpError> {
         ..Options::default()
     };
     let client = broker_client::http::client(&options)?;
-    Ok(Transport::new(client, &nextcloud.url, nextcloud.read_limit))
+    Ok(Transport::new(
+        client,
+        &nextcloud.url,
+        nextcloud.read_limit,
+        clock,
+    ))
 }
 
 fn broker_side(

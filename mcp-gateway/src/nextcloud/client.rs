@@ -7,11 +7,12 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
+use broker_client::ambient::Clock;
 use bytes::BytesMut;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::de::DeserializeOwned;
@@ -37,6 +38,7 @@ pub struct Transport {
     /// Without a trailing slash.
     base: String,
     read_limit: usize,
+    clock: Arc<dyn Clock>,
     /// Caller to Nextcloud uid. Only ever a path segment: the credential decides whose data it
     /// is, so a stale entry can at worst miss.
     pub(super) users: moka::future::Cache<String, Arc<str>>,
@@ -47,11 +49,17 @@ impl Transport {
     ///
     /// `http` must not follow redirects nor keep cookies.
     #[must_use]
-    pub fn new(http: reqwest::Client, base: &Url, read_limit: usize) -> Self {
+    pub fn new(
+        http: reqwest::Client,
+        base: &Url,
+        read_limit: usize,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self {
             http,
             base: base.as_str().trim_end_matches('/').to_owned(),
             read_limit,
+            clock,
             users: moka::future::Cache::builder()
                 .max_capacity(KNOWN_USERS)
                 .time_to_live(KNOWN_FOR)
@@ -141,6 +149,12 @@ impl Client {
     #[must_use]
     pub fn read_limit(&self) -> usize {
         self.0.transport.read_limit
+    }
+
+    /// The current time, for what depends on it: which events are next, when a task was done.
+    #[must_use]
+    pub fn now(&self) -> SystemTime {
+        self.0.transport.clock.now()
     }
 
     pub(super) fn transport(&self) -> &Transport {

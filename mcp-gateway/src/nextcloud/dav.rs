@@ -14,10 +14,10 @@ use super::{
     error::Error,
     path::Route,
     request::Request,
-    xml::{self, DAV, Document, Response},
+    xml::{self, DAV, Document, OWNCLOUD, Response},
 };
 
-const DEPTH: HeaderName = HeaderName::from_static("depth");
+pub(super) const DEPTH: HeaderName = HeaderName::from_static("depth");
 
 impl Client {
     /// The user's id in Nextcloud, which is a segment of their DAV paths.
@@ -41,15 +41,9 @@ impl Client {
         let user = responses
             .first()
             .and_then(|response| response.text(DAV, "current-user-principal"))
-            .and_then(|principal| {
-                principal
-                    .trim_end_matches('/')
-                    .rsplit_once("/principals/users/")
-            })
-            .and_then(|(_, user)| percent_decode_str(user).decode_utf8().ok())
-            .filter(|user| !user.is_empty() && !user.contains('/'))
+            .and_then(user_of_principal)
             .ok_or(Error::Malformed("no current user"))?;
-        let user: Arc<str> = Arc::from(user.as_ref());
+        let user: Arc<str> = Arc::from(user);
         users
             .insert(self.account().to_owned(), Arc::clone(&user))
             .await;
@@ -68,13 +62,47 @@ impl Client {
     }
 }
 
+/// The id of the user whose principal this encoded address is.
+pub(super) fn user_of_principal(href: &str) -> Option<String> {
+    let (_, user) = href
+        .trim_end_matches('/')
+        .rsplit_once("/principals/users/")?;
+    let user = percent_decode_str(user).decode_utf8().ok()?;
+    (!user.is_empty() && !user.contains('/')).then(|| user.into_owned())
+}
+
+/// The decoded segments of an encoded `href` below `/remote.php/dav/{collection}/`; `None` when it
+/// is elsewhere or not UTF-8.
+pub(super) fn segments_below(href: &str, collection: &str) -> Option<Vec<String>> {
+    let (_, rest) = href.split_once("/remote.php/dav/")?;
+    let rest = rest.strip_prefix(collection)?.strip_prefix('/')?;
+    rest.split('/')
+        .filter(|segment| !segment.is_empty())
+        .map(|segment| {
+            let decoded = percent_decode_str(segment).decode_utf8().ok()?;
+            Some(decoded.into_owned())
+        })
+        .collect()
+}
+
 /// A PROPFIND for these properties, written with the prefixes of [`Document`].
 pub(super) fn propfind(
     route: Route,
     depth: &'static str,
     properties: &[&str],
 ) -> Result<Request, Error> {
-    let mut document = Document::new("d:propfind");
+    let namespaces = [("xmlns:d", DAV), ("xmlns:oc", OWNCLOUD)];
+    propfind_with(&namespaces, route, depth, properties)
+}
+
+/// A PROPFIND for properties of these namespaces.
+pub(super) fn propfind_with(
+    namespaces: &[(&str, &str)],
+    route: Route,
+    depth: &'static str,
+    properties: &[&str],
+) -> Result<Request, Error> {
+    let mut document = Document::with_namespaces("d:propfind", namespaces);
     document.element("d:prop", |prop| {
         for name in properties {
             prop.empty(name);
@@ -123,6 +151,22 @@ mod tests {
         for text in ["abc", "\"abc\"", "W/\"abc\"", " abc "] {
             assert_eq!(quoted(text), "\"abc\"");
         }
+    }
+
+    #[test]
+    fn the_segments_of_an_href_are_decoded_one_by_one() {
+        assert_eq!(
+            segments_below("/nc/remote.php/dav/calendars/al%20ice/a%2Fb/", "calendars"),
+            Some(vec!["al ice".to_owned(), "a/b".to_owned()])
+        );
+        assert_eq!(
+            segments_below("/remote.php/dav/files/alice/x", "calendars"),
+            None
+        );
+        assert_eq!(
+            segments_below("/remote.php/dav/calendars/%ff/", "calendars"),
+            None
+        );
     }
 
     #[test]

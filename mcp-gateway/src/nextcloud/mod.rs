@@ -2,9 +2,10 @@
 //!
 //! Owns every rule for talking to Nextcloud: how paths are built (`path`), which routes are never
 //! asked (`deny`), what all requests share (`client`), what a refusal means (`error`), OCS
-//! envelopes (`ocs`), DAV (`dav`, `xml`) and files over it (`webdav`, `search`). Knows nothing of
-//! MCP; whose account it is comes from `credentials`.
+//! envelopes (`ocs`), DAV (`dav`, `xml`), files over it (`webdav`, `search`) and calendars
+//! (`caldav`). Knows nothing of MCP; whose account it is comes from `credentials`.
 
+mod caldav;
 mod client;
 mod dav;
 mod deny;
@@ -16,6 +17,10 @@ mod search;
 mod webdav;
 mod xml;
 
+pub(crate) use caldav::utc_stamp;
+pub use caldav::{
+    Answerer, Calendar, CalendarChange, CalendarKind, CalendarObject, Filter, NewCalendar, Person,
+};
 pub use client::{Authorization, Client, Renew, Transport};
 pub(crate) use dav::quoted;
 pub use error::{Cause, Error, NoAccess};

@@ -62,6 +62,16 @@ pub enum Condition {
     Unchanged(String),
 }
 
+impl Condition {
+    /// The request, to be refused with 412 when the condition does not hold (RFC 9110 §13.1).
+    pub(super) fn demand(&self, request: Request) -> Result<Request, Error> {
+        Ok(match self {
+            Self::Absent => request.header(header::IF_NONE_MATCH, HeaderValue::from_static("*")),
+            Self::Unchanged(etag) => request.header(header::IF_MATCH, value(&quoted(etag))?),
+        })
+    }
+}
+
 /// What a write left behind.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Written {
@@ -132,12 +142,7 @@ impl Client {
         condition: &Condition,
     ) -> Result<Written, Error> {
         let request = Request::new(Method::PUT, self.file(path).await?).body(content_type, content);
-        let request = match condition {
-            Condition::Absent => {
-                request.header(header::IF_NONE_MATCH, HeaderValue::from_static("*"))
-            }
-            Condition::Unchanged(etag) => request.header(header::IF_MATCH, value(&quoted(etag))?),
-        };
+        let request = condition.demand(request)?;
         self.send(&request).await.map(|answer| written(&answer))
     }
 
@@ -241,7 +246,7 @@ pub enum Replace<'a> {
     Unchanged(&'a str),
 }
 
-fn written(answer: &Answer) -> Written {
+pub(super) fn written(answer: &Answer) -> Written {
     let etag = answer
         .header(OC_ETAG)
         .or_else(|| answer.header(header::ETAG));

@@ -15,6 +15,8 @@ use super::error::Error;
 pub(super) const DAV: &str = "DAV:";
 /// The namespace of file properties that came with ownCloud.
 pub(super) const OWNCLOUD: &str = "http://owncloud.org/ns";
+/// The namespace of CalDAV (RFC 4791).
+pub(super) const CALDAV: &str = "urn:ietf:params:xml:ns:caldav";
 
 /// One `response` of a multistatus.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -50,44 +52,84 @@ pub(super) struct Property {
     pub(super) text: String,
     /// The local names of the elements below it.
     pub(super) children: Vec<String>,
+    /// The text directly in each of them.
+    pub(super) texts: Vec<String>,
+    /// The attributes called `name` of the elements below it.
+    pub(super) names: Vec<String>,
 }
 
-/// Reads a multistatus.
-pub(super) fn multistatus(xml: &str) -> Result<Vec<Response>, Error> {
-    const BAD: Error = Error::Malformed("broken XML");
+/// What is told about each part of a document, in its order.
+pub(super) trait Visit {
+    /// An element begins; `label` is its attribute called `name`.
+    fn open(&mut self, namespace: &str, name: &str, label: Option<String>);
+    /// Text, with entities resolved.
+    fn text(&mut self, text: &str);
+    /// The element that was opened last and not closed ends.
+    fn close(&mut self);
+}
+
+const BROKEN: Error = Error::Malformed("broken XML");
+
+/// Reads a document.
+pub(super) fn visit(xml: &str, visitor: &mut impl Visit) -> Result<(), Error> {
     let mut reader = NsReader::from_str(xml);
-    let mut builder = Builder::default();
+    let mut depth = 0_usize;
     loop {
-        let (namespace, event) = reader.read_resolved_event().map_err(|_| BAD)?;
+        let (namespace, event) = reader.read_resolved_event().map_err(|_| BROKEN)?;
         let namespace = match namespace {
             ResolveResult::Bound(namespace) => namespace.into_inner().to_owned(),
             ResolveResult::Unbound | ResolveResult::Unknown(_) => String::new(),
         };
         match event {
-            Event::Start(element) => builder.open(&namespace, element.local_name().into_inner()),
-            Event::Empty(element) => {
-                builder.open(&namespace, element.local_name().into_inner());
-                builder.close();
+            Event::Start(element) => {
+                depth += 1;
+                let label = label(&element)?;
+                visitor.open(&namespace, element.local_name().into_inner(), label);
             }
-            Event::End(_) => builder.close(),
-            Event::Text(text) => builder.text(&text.xml10_content()),
-            Event::CData(text) => builder.text(&text.xml10_content()),
+            Event::Empty(element) => {
+                let label = label(&element)?;
+                visitor.open(&namespace, element.local_name().into_inner(), label);
+                visitor.close();
+            }
+            Event::End(_) => {
+                depth = depth.saturating_sub(1);
+                visitor.close();
+            }
+            Event::Text(text) => visitor.text(&text.xml10_content()),
+            Event::CData(text) => visitor.text(&text.xml10_content()),
             Event::GeneralRef(reference) => {
-                if let Some(character) = reference.resolve_char_ref().map_err(|_| BAD)? {
-                    builder.text(character.encode_utf8(&mut [0; 4]));
+                if let Some(character) = reference.resolve_char_ref().map_err(|_| BROKEN)? {
+                    visitor.text(character.encode_utf8(&mut [0; 4]));
                 } else {
                     let entity = reference.into_inner();
-                    builder.text(resolve_predefined_entity(&entity).ok_or(BAD)?);
+                    visitor.text(resolve_predefined_entity(&entity).ok_or(BROKEN)?);
                 }
             }
             Event::Comment(_) | Event::Decl(_) | Event::PI(_) | Event::DocType(_) => {}
-            Event::Eof => break,
+            Event::Eof if depth == 0 => return Ok(()),
+            Event::Eof => return Err(BROKEN),
         }
     }
-    if builder.is_multistatus && builder.path.is_empty() {
+}
+
+fn label(element: &BytesStart<'_>) -> Result<Option<String>, Error> {
+    let Some(attribute) = element.try_get_attribute("name").map_err(|_| BROKEN)? else {
+        return Ok(None);
+    };
+    let value = attribute
+        .normalized_value(quick_xml::XmlVersion::Implicit1_0)
+        .map_err(|_| BROKEN)?;
+    Ok(Some(value.into_owned()))
+}
+
+/// Reads a multistatus.
+pub(super) fn multistatus(xml: &str) -> Result<Vec<Response>, Error> {
+    let mut builder = Builder::default();
+    visit(xml, &mut builder)?;
+    if builder.is_multistatus {
         Ok(builder.responses)
     } else {
-        Err(BAD)
+        Err(BROKEN)
     }
 }
 
@@ -102,8 +144,8 @@ struct Builder {
     status: String,
 }
 
-impl Builder {
-    fn open(&mut self, namespace: &str, name: &str) {
+impl Visit for Builder {
+    fn open(&mut self, namespace: &str, name: &str, label: Option<String>) {
         self.path.push(name.to_owned());
         match self.place().as_slice() {
             ["multistatus"] => self.is_multistatus = namespace == DAV,
@@ -120,6 +162,8 @@ impl Builder {
             ["multistatus", "response", "propstat", "prop", _, ..] => {
                 if let Some(property) = self.found.last_mut() {
                     property.children.push(name.to_owned());
+                    property.texts.push(String::new());
+                    property.names.extend(label);
                 }
             }
             _ => {}
@@ -133,6 +177,9 @@ impl Builder {
             ["multistatus", "response", "propstat", "prop", _, ..] => {
                 if let Some(property) = self.found.last_mut() {
                     property.text.push_str(text);
+                    if let Some(last) = property.texts.last_mut() {
+                        last.push_str(text);
+                    }
                 }
             }
             _ => {}
@@ -152,7 +199,9 @@ impl Builder {
         }
         self.path.pop();
     }
+}
 
+impl Builder {
     fn place(&self) -> Vec<&'static str> {
         // Only the structure's own names decide; a property of any name is `_`.
         const NAMES: [&str; 6] = [
@@ -176,16 +225,31 @@ pub(super) struct Document(Writer<Vec<u8>>);
 impl Document {
     /// Opens the root element with the namespaces `d` (DAV) and `oc` (files).
     pub(super) fn new(root: &str) -> Self {
+        Self::with_namespaces(root, &[("xmlns:d", DAV), ("xmlns:oc", OWNCLOUD)])
+    }
+
+    /// Opens the root element with namespaces such as `("xmlns:d", DAV)`.
+    pub(super) fn with_namespaces(root: &str, namespaces: &[(&str, &str)]) -> Self {
         let mut document = Self(Writer::new(Vec::new()));
-        let element =
-            BytesStart::new(root).with_attributes([("xmlns:d", DAV), ("xmlns:oc", OWNCLOUD)]);
+        let element = BytesStart::new(root).with_attributes(namespaces.iter().copied());
         document.event(Event::Start(element));
         document
     }
 
     /// Writes an element around what `content` writes.
     pub(super) fn element(&mut self, name: &str, content: impl FnOnce(&mut Self)) -> &mut Self {
-        self.event(Event::Start(BytesStart::new(name)));
+        self.element_with(name, &[], content)
+    }
+
+    /// Writes an element with attributes, their values escaped, around what `content` writes.
+    pub(super) fn element_with(
+        &mut self,
+        name: &str,
+        attributes: &[(&str, &str)],
+        content: impl FnOnce(&mut Self),
+    ) -> &mut Self {
+        let start = BytesStart::new(name).with_attributes(attributes.iter().copied());
+        self.event(Event::Start(start));
         content(self);
         self.event(Event::End(BytesEnd::new(name)));
         self
@@ -197,11 +261,21 @@ impl Document {
         self
     }
 
+    /// Writes an element with attributes and without content.
+    pub(super) fn empty_with(&mut self, name: &str, attributes: &[(&str, &str)]) -> &mut Self {
+        let element = BytesStart::new(name).with_attributes(attributes.iter().copied());
+        self.event(Event::Empty(element));
+        self
+    }
+
     /// Writes an element with text, escaped.
     pub(super) fn leaf(&mut self, name: &str, text: &str) -> &mut Self {
-        self.element(name, |document| {
-            document.event(Event::Text(BytesText::new(text)));
-        })
+        self.element(name, |document| document.text(text))
+    }
+
+    /// Writes text, escaped.
+    pub(super) fn text(&mut self, text: &str) {
+        self.event(Event::Text(BytesText::new(text)));
     }
 
     /// Closes the root element.
@@ -270,6 +344,23 @@ mod tests {
         ] {
             assert!(multistatus(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn attributes_called_name_are_kept_and_written_ones_are_escaped() {
+        let mut document = Document::with_namespaces("d:x", &[("xmlns:d", DAV)]);
+        document.element_with("d:comp", &[("name", "a\"<&b")], |inner| {
+            inner.empty_with("d:y", &[("name", "c")]);
+        });
+        let xml = String::from_utf8(document.finish("d:x")).expect("utf-8");
+        let responses = multistatus(&format!(
+            r#"<d:multistatus xmlns:d="DAV:"><d:response><d:href>/x</d:href><d:propstat><d:prop>
+            <d:set>{xml}</d:set></d:prop><d:status>HTTP/1.1 200 OK</d:status></d:propstat>
+            </d:response></d:multistatus>"#
+        ))
+        .expect("multistatus");
+        let set = responses[0].property(DAV, "set").expect("found");
+        assert_eq!(set.names, ["a\"<&b", "c"]);
     }
 
     #[test]
