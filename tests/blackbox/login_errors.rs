@@ -1,8 +1,10 @@
 //! What goes wrong before and during a login, and who is told: the person on a page, or the client
 //! by a redirect (RFC 6749 §4.1.2.1).
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
-use harness::client::{REDIRECT_URI, Server};
+use harness::client::{REDIRECT_URI, Server, code_grant};
 use harness::deployment::Deployment;
 use harness::http::{Answer, query};
 use harness::idp::{Fault, IdpHandle};
@@ -225,6 +227,44 @@ fn while_the_identity_provider_is_broken_the_person_can_wait_and_try_again() -> 
         let again = again.first().with_context(|| page.describe())?;
         let redirect = person.log_in(again).await?;
         agent.redeem(&pending, &redirect).await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn an_impatient_reload_while_the_identity_provider_is_slow_gives_one_code() -> Result<()> {
+    run(async {
+        let deployment = shared().await?;
+        let agent = Agent::new(deployment).await?;
+        let person = agent.person("grace")?;
+        let pending = agent.pending()?;
+        let consent = person.consent_page(&pending.url).await?;
+        let login = person.login_page(&consent).await?;
+        let answer = person
+            .browser
+            .submit_hop(&person.credentials(&login)?)
+            .await?;
+        let callback = answer.location().with_context(|| answer.describe())?;
+
+        let slow = Fault::SlowTokenEndpoint(Duration::from_millis(700));
+        idp(deployment)?.inject("grace", slow);
+        let (one, two) = tokio::join!(
+            person.browser.open(&callback),
+            person.browser.open(&callback)
+        );
+        idp(deployment)?.heal("grace");
+        let redirects = [one?, two?].map(|landing| landing.stopped().ok());
+        let codes: Vec<_> = redirects
+            .iter()
+            .flatten()
+            .filter_map(|redirect| query(redirect, "code"))
+            .collect();
+        let first = codes.first().context("no tab got the code")?;
+        assert!(codes.iter().all(|code| code == first), "two codes");
+        let rows = agent.audit("code.issued").await?;
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        let form = code_grant(&pending, first);
+        agent.token(&form).await?.success()?;
         Ok(())
     })
 }

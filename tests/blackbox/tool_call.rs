@@ -299,6 +299,12 @@ fn no_token_is_left_in_the_database_the_logs_or_an_answer() -> Result<()> {
                 "{place} holds only {size} bytes: the search proves nothing"
             );
         }
+        // The search finds what is there, also in what the database has not yet moved into place.
+        let client_id = agent.credentials.client_id();
+        assert_eq!(
+            sinks.with(client_id),
+            ["database", "logs", "answers to clients"]
+        );
         for token in &ephemeral {
             assert_eq!(sinks.with(token), Vec::<&str>::new());
             // The signature alone would be enough to rebuild it from logged claims.

@@ -1,6 +1,6 @@
 //! A page as a browser has it: its forms, their fields and buttons, and the page's policies.
 //!
-//! Reading the HTML is left to [`super::html`].
+//! Reading the HTML is left to `html`.
 
 use anyhow::{Context as _, Result, bail};
 use url::Url;
