@@ -83,6 +83,8 @@ pub fn build_at(config: &Config, clock: Arc<dyn Clock>) -> Result<Router, BuildE
         allowed_hosts: config.server.allowed_hosts.clone(),
         allowed_origins: config.server.allowed_origins.clone(),
         request_limit: config.server.request_limit,
+        call_timeout: config.server.call_timeout,
+        requests_per_caller: config.server.requests_per_caller,
     }))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! | Path | Who may | Layers, outermost first |
 //! | --- | --- | --- |
-//! | `/mcp` | a good token | CORS, bearer (401), scopes (403), rmcp with its host and origin check |
+//! | `/mcp` | a good token | CORS, bearer (401), the caller's limit (429), scopes (403), rmcp with its host and origin check |
 //! | `/.well-known/oauth-protected-resource…` | all | CORS of its own |
 //! | `/health/live`, `/health/ready` | all | none |
 
@@ -35,6 +35,9 @@ use crate::{
     health::Health,
     mcp::{
         self,
+        calls::Calls,
+        limit::{self, Limit},
+        run::Runner,
         scopes::{self, ScopeCheck},
         server::Server,
     },
@@ -57,11 +60,16 @@ pub struct Parts {
     pub allowed_origins: Vec<String>,
     /// The largest request body, in bytes.
     pub request_limit: usize,
+    /// How long one call may take.
+    pub call_timeout: Duration,
+    /// How many requests one caller may have running.
+    pub requests_per_caller: usize,
 }
 
 /// The whole gateway.
 pub fn router(parts: Parts) -> Router {
-    let mcp = Router::new().route_service(mcp::PATH, service(&parts));
+    let calls = Arc::new(Calls::default());
+    let mcp = Router::new().route_service(mcp::PATH, service(&parts, Arc::clone(&calls)));
     let health = Router::new()
         .route(
             "/health/live",
@@ -74,7 +82,13 @@ pub fn router(parts: Parts) -> Router {
         .as_ref()
         .map(ProtectedResource::metadata_router)
         .unwrap_or_default();
-    protected(mcp, parts.catalog, parts.resource, parts.request_limit)
+    let check = ScopeCheck {
+        catalog: parts.catalog,
+        resource: parts.resource,
+        calls,
+        request_limit: parts.request_limit,
+    };
+    protected(mcp, check, Limit::new(parts.requests_per_caller))
         .layer(cors())
         .merge(metadata)
         .merge(health)
@@ -89,7 +103,7 @@ pub fn router(parts: Parts) -> Router {
 }
 
 /// rmcp's transport, stateless for both protocol eras: any replica answers any request.
-fn service(parts: &Parts) -> StreamableHttpService<Server, NeverSessionManager> {
+fn service(parts: &Parts, calls: Arc<Calls>) -> StreamableHttpService<Server, NeverSessionManager> {
     let config = StreamableHttpServerConfig::default()
         .with_legacy_session_mode(false)
         .with_json_response(true)
@@ -97,23 +111,26 @@ fn service(parts: &Parts) -> StreamableHttpService<Server, NeverSessionManager> 
         .with_allowed_origins(parts.allowed_origins.clone())
         .enforce_origin_validation()
         .with_max_request_body_bytes(parts.request_limit);
-    let server = Server::new(Arc::clone(&parts.catalog), Arc::clone(&parts.credentials));
+    let server = Server::new(
+        Arc::clone(&parts.catalog),
+        Arc::clone(&parts.credentials),
+        Runner::new(calls, parts.call_timeout),
+    );
     StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config)
 }
 
 /// Adds who is calling and what they may.
-fn protected(
-    routes: Router,
-    catalog: Arc<Catalog>,
-    resource: Option<ProtectedResource>,
-    request_limit: usize,
-) -> Router {
-    let check = Arc::new(ScopeCheck {
-        catalog,
-        resource: resource.clone(),
-        request_limit,
-    });
-    let routes = routes.layer(middleware::from_fn_with_state(check, scopes::check));
+fn protected(routes: Router, check: ScopeCheck, limit: Limit) -> Router {
+    let resource = check.resource.clone();
+    let routes = routes
+        .layer(middleware::from_fn_with_state(
+            Arc::new(check),
+            scopes::check,
+        ))
+        .layer(middleware::from_fn_with_state(
+            Arc::new(limit),
+            limit::check,
+        ));
     match resource {
         Some(resource) => routes
             .layer(middleware::from_fn(token_caller))

@@ -47,9 +47,15 @@ pub struct Server {
     /// every loopback origin. Environment: `GATEWAY__SERVER__ALLOWED_ORIGINS`, comma separated.
     /// Add the origin of a browser-based MCP client.
     pub allowed_origins: Vec<String>,
-    /// The largest MCP request body, in bytes. Default `16MiB`. Environment:
+    /// The largest MCP request body, in bytes. Default `64MiB`. Environment:
     /// `GATEWAY__SERVER__REQUEST_LIMIT`. Raise it when agents write larger files.
     pub request_limit: usize,
+    /// How long one call of a tool may take altogether. Default `2m`. Environment:
+    /// `GATEWAY__SERVER__CALL_TIMEOUT`. Raise it when bulk operations are cut off.
+    pub call_timeout: Duration,
+    /// How many requests one caller may have running. Default `16`. Environment:
+    /// `GATEWAY__SERVER__REQUESTS_PER_CALLER`. It is counted on each replica.
+    pub requests_per_caller: usize,
 }
 
 impl Server {

@@ -12,7 +12,7 @@ use url::{Host, Url};
 use super::{
     Account, Broker, Config, Credentials, Nextcloud, Server,
     reader::Section,
-    value::{FromValue, Size},
+    value::{Count, FromValue, Size},
 };
 
 impl FromValue for Credentials {
@@ -83,7 +83,9 @@ fn server(mut section: Section<'_>) -> (SocketAddr, Option<Server>) {
         .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4282)));
     let allowed_hosts: Vec<String> = section.optional("allowed_hosts").unwrap_or_default();
     let allowed_origins: Vec<String> = section.optional("allowed_origins").unwrap_or_default();
-    let request_limit = section.optional("request_limit").unwrap_or(Size(16 << 20));
+    let request_limit = section.optional("request_limit").unwrap_or(Size(64 << 20));
+    let call_timeout = section.optional("call_timeout");
+    let requests_per_caller = section.optional("requests_per_caller");
     section.finish();
     let server = public_url.map(|public_url| Server {
         allowed_hosts: if allowed_hosts.is_empty() {
@@ -99,6 +101,8 @@ fn server(mut section: Section<'_>) -> (SocketAddr, Option<Server>) {
         public_url,
         listen,
         request_limit: request_limit.0,
+        call_timeout: call_timeout.unwrap_or(Duration::from_mins(2)),
+        requests_per_caller: requests_per_caller.unwrap_or(Count(16)).0,
     });
     (listen, server)
 }

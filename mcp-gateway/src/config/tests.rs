@@ -44,7 +44,9 @@ fn the_defaults_are_the_documented_ones() {
         ["mcp.example", "127.0.0.1:4282"]
     );
     assert_eq!(config.server.allowed_origins, ["https://mcp.example:443"]);
-    assert_eq!(config.server.request_limit, 16 << 20);
+    assert_eq!(config.server.request_limit, 64 << 20);
+    assert_eq!(config.server.call_timeout, Duration::from_mins(2));
+    assert_eq!(config.server.requests_per_caller, 16);
     let broker = config.broker.expect("broker");
     assert_eq!(
         (broker.issuer.as_str(), broker.downstream.as_str()),
@@ -61,6 +63,8 @@ fn every_problem_is_reported_at_once() {
         [server]
         public_url = "mcp.example"
         listen = "4282"
+        requests_per_caller = 0
+        call_timeout = 30
         colour = "red"
         [broker]
         client_id = ""
@@ -82,9 +86,11 @@ fn every_problem_is_reported_at_once() {
             "nextcloud.speed",
             "nextcloud.timeout",
             "nextcloud.url",
+            "server.call_timeout",
             "server.colour",
             "server.listen",
             "server.public_url",
+            "server.requests_per_caller",
         ]
     );
 }
@@ -103,11 +109,13 @@ fn the_environment_wins_and_may_split_a_secret() {
             "GATEWAY__BROKER__CLIENT_SECRET__FILE",
             file.to_str().expect("utf-8"),
         ),
+        ("GATEWAY__SERVER__REQUESTS_PER_CALLER", "4"),
         ("PATH", "/bin"),
     ];
     let config = load(GOOD, &environment).expect("good");
     assert_eq!(config.server.listen, "0.0.0.0:80".parse().expect("address"));
     assert_eq!(config.server.allowed_hosts, ["a.example", "b.example:8080"]);
+    assert_eq!(config.server.requests_per_caller, 4);
     let secret = config
         .broker
         .and_then(|broker| broker.client_secret)

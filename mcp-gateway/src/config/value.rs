@@ -116,6 +116,23 @@ impl FromValue for Size {
     }
 }
 
+/// A number of things, at least one.
+pub(super) struct Count(pub(super) usize);
+
+impl FromValue for Count {
+    /// An integer, or, from the environment, its digits.
+    fn from_value(value: Value) -> Result<Self, String> {
+        let number = match value.as_integer() {
+            Some(number) => usize::try_from(number).ok(),
+            None => value.as_str().and_then(|text| text.trim().parse().ok()),
+        };
+        number
+            .filter(|&number| number > 0)
+            .map(Self)
+            .ok_or_else(|| "has to be a whole number of at least 1, such as 16".to_owned())
+    }
+}
+
 impl FromValue for Secret {
     /// The secret itself, or `{ file = "…" }`; one trailing line break of the file is dropped.
     fn from_value(value: Value) -> Result<Self, String> {

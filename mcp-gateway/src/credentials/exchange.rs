@@ -84,7 +84,7 @@ impl Broker {
             // Without a scope of its own the call gets what the token has: any scope will do.
             scope: Some(&call.scope).filter(|scope| !scope.is_empty()),
             tool: Some(&call.tool),
-            traceparent: call.traceparent.as_deref(),
+            traceparent: Some(call.trace.header()),
             ..ExchangeRequest::new(token_of(call)?.subject_token(), &self.downstream)
         };
         let token = self.exchanger.exchange(request).await.map_err(no_access)?;

@@ -15,7 +15,7 @@ use broker_client::{bearer, oauth::Scope};
 pub use exchange::Exchange;
 pub use pass_through::PassThrough;
 
-use crate::nextcloud::{Client, NoAccess};
+use crate::nextcloud::{Client, NoAccess, Trace};
 
 /// Who is calling, put into the request's extensions before anything else runs.
 #[derive(Debug, Clone)]
@@ -35,8 +35,8 @@ pub struct Call {
     pub tool: String,
     /// The scopes that the tool needs; empty when any will do.
     pub scope: Scope,
-    /// The W3C trace context of the request, to follow the call through the broker.
-    pub traceparent: Option<String>,
+    /// The trace that it belongs to, to follow it through the broker and to Nextcloud.
+    pub trace: Trace,
 }
 
 /// A way into Nextcloud.

@@ -5,6 +5,8 @@
 //! `Mcp-Method` and `Mcp-Name` are not believed, and rmcp refuses those that disagree. What could
 //! be read in two ways (batches, repeated members, positional parameters) is refused. The server
 //! checks the scope once more when it runs the tool, so a gap here would still open nothing.
+//!
+//! Whoever cancels a call is heard here too: rmcp drops notifications where there is no session.
 
 use std::{fmt, sync::Arc};
 
@@ -17,12 +19,14 @@ use axum::{
 use broker_client::{bearer::ProtectedResource, oauth::Scope};
 use http::{Method, StatusCode};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use rmcp::model::RequestId;
 use serde::{
     Deserialize,
     de::{IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::{Value, json};
 
+use super::calls::Calls;
 use crate::{
     credentials::Caller,
     tools::{Catalog, Needs},
@@ -34,6 +38,8 @@ pub struct ScopeCheck {
     pub catalog: Arc<Catalog>,
     /// Who makes the challenges; `None` on a gateway without a broker, where all is allowed.
     pub resource: Option<ProtectedResource>,
+    /// The calls that can be cancelled.
+    pub calls: Arc<Calls>,
     /// The largest body, in bytes.
     pub request_limit: usize,
 }
@@ -56,6 +62,9 @@ pub async fn check(State(check): State<Arc<ScopeCheck>>, request: Request, next:
         Ok(message) => message,
         Err(refusal) => return refusal.into_response(),
     };
+    if let (Some(caller), Some(request)) = (parts.extensions.get(), &message.cancelled) {
+        check.calls.cancel(caller, request);
+    }
     let granted = match (parts.extensions.get::<Caller>(), &check.resource) {
         (Some(Caller::Token(caller)), Some(resource)) => Some((caller.scope().clone(), resource)),
         (Some(Caller::SingleUser), None) => None,
@@ -115,6 +124,8 @@ impl fmt::Display for Target {
 #[derive(Debug)]
 struct Message {
     target: Option<Target>,
+    /// The request that is cancelled.
+    cancelled: Option<RequestId>,
 }
 
 /// A body that is not even looked at.
@@ -147,7 +158,11 @@ impl Message {
             )),
             _ => None,
         };
-        Ok(Self { target })
+        let cancelled = match envelope.method.as_deref() {
+            Some("notifications/cancelled") => envelope.params.request_id,
+            _ => None,
+        };
+        Ok(Self { target, cancelled })
     }
 }
 
@@ -192,6 +207,7 @@ struct Envelope {
 struct Params {
     name: Option<String>,
     uri: Option<String>,
+    request_id: Option<RequestId>,
 }
 
 impl<'de> Deserialize<'de> for Params {
@@ -219,6 +235,12 @@ impl<'de> Visitor<'de> for ParamsVisitor {
             let slot = match key.as_str() {
                 "name" => &mut params.name,
                 "uri" => &mut params.uri,
+                "requestId" => {
+                    // Whichever it names, it is a call of this caller's own.
+                    let id = map.next_value::<Value>()?;
+                    params.request_id = serde_json::from_value(id).ok();
+                    continue;
+                }
                 _ => {
                     map.next_value::<IgnoredAny>()?;
                     continue;
@@ -260,6 +282,31 @@ mod tests {
         );
         assert_eq!(read(r#"{"method":"tools/list"}"#), Ok(None));
         assert_eq!(read(r#"{"id":1,"result":{}}"#), Ok(None));
+    }
+
+    #[test]
+    fn a_cancellation_names_its_request() {
+        for (body, expected) in [
+            (
+                r#"{"method":"notifications/cancelled","params":{"requestId":7,"reason":"x"}}"#,
+                Some(RequestId::Number(7)),
+            ),
+            (
+                r#"{"method":"notifications/cancelled","params":{"requestId":"a"}}"#,
+                Some(RequestId::String("a".into())),
+            ),
+            (
+                r#"{"method":"notifications/cancelled","params":{"requestId":{}}}"#,
+                None,
+            ),
+            (
+                r#"{"method":"notifications/progress","params":{"requestId":7}}"#,
+                None,
+            ),
+        ] {
+            let message = Message::read(&Bytes::from_static(body.as_bytes())).expect("a message");
+            assert_eq!(message.cancelled, expected, "{body}");
+        }
     }
 
     #[test]

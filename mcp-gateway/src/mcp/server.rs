@@ -5,23 +5,24 @@
 
 use std::sync::Arc;
 
-use http::request::Parts;
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CallToolRequestParams, CallToolResponse, CallToolResult, CompleteRequestMethod,
-        CompleteRequestParams, CompleteResult, Implementation, ListPromptsRequestMethod,
-        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
-        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
-        ReadResourceResult, ServerCapabilities, ServerConfig, Tool,
+        CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams,
+        CompleteResult, Implementation, ListPromptsRequestMethod, ListPromptsResult,
+        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ServerCapabilities,
+        ServerConfig, Tool,
     },
     service::{NotificationContext, RequestContext},
 };
 use serde_json::json;
 
+use super::run::{Runner, call, caller, progress};
 use crate::{
     credentials::{Call, Caller, CredentialSource},
     error::{ToolError, ToolErrorKind},
+    nextcloud::{Client, NoAccess},
     tools::{Catalog, Needs, Resource},
 };
 
@@ -35,15 +36,21 @@ const INSTRUCTIONS: &str = "Tools for the user's own Nextcloud: files, notes and
 pub struct Server {
     catalog: Arc<Catalog>,
     credentials: Arc<dyn CredentialSource>,
+    runner: Runner,
 }
 
 impl Server {
     /// A server of these tools, which gets into Nextcloud in this way.
     #[must_use]
-    pub fn new(catalog: Arc<Catalog>, credentials: Arc<dyn CredentialSource>) -> Self {
+    pub fn new(
+        catalog: Arc<Catalog>,
+        credentials: Arc<dyn CredentialSource>,
+        runner: Runner,
+    ) -> Self {
         Self {
             catalog,
             credentials,
+            runner,
         }
     }
 
@@ -54,29 +61,13 @@ impl Server {
         }
     }
 
-    /// Runs a tool; every failure becomes a result that the model can read.
-    async fn run(
+    async fn client(
         &self,
-        request: CallToolRequestParams,
-        call: Call,
-        tool: &crate::tools::Tool,
-    ) -> Result<CallToolResult, ToolError> {
-        // The arguments first: a call that cannot be made costs no credential.
-        let job = tool.prepare(request.arguments.unwrap_or_default())?;
-        let client = self.credentials.client_for(&call).await?;
-        job(client).await
-    }
-
-    async fn read(
-        &self,
-        resource: &Resource,
-        variables: crate::tools::Variables,
-        uri: &str,
         call: &Call,
-    ) -> Result<ReadResourceResult, ToolError> {
+        context: &RequestContext<RoleServer>,
+    ) -> Result<Client, NoAccess> {
         let client = self.credentials.client_for(call).await?;
-        let contents = resource.read(client, variables).await?;
-        Ok(ReadResourceResult::new(vec![contents.into_model(uri)]))
+        Ok(client.for_call(&call.trace, progress(context)))
     }
 
     fn listed_resources(
@@ -139,9 +130,13 @@ impl ServerHandler for Server {
         if !self.is_allowed(tool.needs(), &call.caller) {
             return Err(not_allowed());
         }
-        let log = Log::of(&call);
-        let result = self.run(request, call, tool).await;
-        log.outcome(result.as_ref().err());
+        let work = async {
+            // The arguments first: a call that cannot be made costs no credential.
+            let job = tool.prepare(request.arguments.unwrap_or_default())?;
+            job(self.client(&call, &context).await?).await
+        };
+        let result = self.runner.run(&context, &call, work).await?;
+        // Every failure becomes a result that the model can read.
         Ok(result.unwrap_or_else(ToolError::into_result).into())
     }
 
@@ -184,11 +179,13 @@ impl ServerHandler for Server {
         if !self.is_allowed(resource.needs(), &call.caller) {
             return Err(not_allowed());
         }
-        let log = Log::of(&call);
-        let result = self.read(resource, variables, &request.uri, &call).await;
-        log.outcome(result.as_ref().err());
+        let work = async {
+            let client = self.client(&call, &context).await?;
+            resource.read(client, variables).await
+        };
+        let result = self.runner.run(&context, &call, work).await?;
         result
-            .map(ReadResourceResponse::from)
+            .map(|contents| ReadResourceResult::new(vec![contents.into_model(&request.uri)]).into())
             .map_err(|error| match error.kind() {
                 ToolErrorKind::NotFound => not_found(error.to_string()),
                 ToolErrorKind::Invalid => ErrorData::invalid_params(error.to_string(), None),
@@ -216,61 +213,6 @@ impl ServerHandler for Server {
     async fn on_initialized(&self, _: NotificationContext<RoleServer>) {}
 }
 
-/// Who is calling, as the layers before this server found out.
-fn caller(context: &RequestContext<RoleServer>) -> Result<Caller, ErrorData> {
-    context
-        .extensions
-        .get::<Parts>()
-        .and_then(|parts| parts.extensions.get::<Caller>())
-        .cloned()
-        // A forgotten layer closes the server.
-        .ok_or_else(|| ErrorData::internal_error("The caller is not known.", None))
-}
-
-fn call(context: &RequestContext<RoleServer>, tool: &str, needs: Needs) -> Result<Call, ErrorData> {
-    let traceparent = context
-        .extensions
-        .get::<Parts>()
-        .and_then(|parts| parts.headers.get("traceparent")?.to_str().ok())
-        .map(str::to_owned);
-    Ok(Call {
-        caller: caller(context)?,
-        tool: tool.to_owned(),
-        scope: needs.to_scope(),
-        traceparent,
-    })
-}
-
 fn not_allowed() -> ErrorData {
     ErrorData::invalid_request("The access token's scopes do not allow this.", None)
-}
-
-/// The one line that the operator gets about a call.
-struct Log {
-    tool: String,
-    client_id: Option<String>,
-}
-
-impl Log {
-    fn of(call: &Call) -> Self {
-        let client_id = match &call.caller {
-            Caller::Token(caller) => Some(caller.claims().client_id.clone()),
-            Caller::SingleUser => None,
-        };
-        Self {
-            tool: call.tool.clone(),
-            client_id,
-        }
-    }
-
-    fn outcome(&self, error: Option<&ToolError>) {
-        let Self { tool, client_id } = self;
-        match error {
-            None => tracing::info!(tool, client_id, outcome = "ok", "tool call"),
-            Some(error) => {
-                let cause = crate::error::causes(error);
-                tracing::warn!(tool, client_id, outcome = "failed", cause, "tool call");
-            }
-        }
-    }
 }

@@ -22,11 +22,15 @@ use super::{
     deny,
     error::{Error, NoAccess, classify},
     path::Route,
+    progress::Progress,
     request::{Answer, Request, Size},
+    trace::Trace,
 };
 
 /// Unlocks every API family for a bearer token, DAV included; the value does not matter.
 const OCS_API_REQUEST: HeaderName = HeaderName::from_static("ocs-apirequest");
+/// W3C Trace Context: the web server's log and Nextcloud's own can show it.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// How many users' ids are remembered, and for how long.
 const KNOWN_USERS: u64 = 10_000;
@@ -42,6 +46,8 @@ pub struct Transport {
     /// Caller to Nextcloud uid. Only ever a path segment: the credential decides whose data it
     /// is, so a stale entry can at worst miss.
     pub(super) users: moka::future::Cache<String, Arc<str>>,
+    /// Caller to whether there is a trash bin for them.
+    pub(super) trash_bins: moka::future::Cache<String, bool>,
 }
 
 impl Transport {
@@ -60,10 +66,8 @@ impl Transport {
             base: base.as_str().trim_end_matches('/').to_owned(),
             read_limit,
             clock,
-            users: moka::future::Cache::builder()
-                .max_capacity(KNOWN_USERS)
-                .time_to_live(KNOWN_FOR)
-                .build(),
+            users: known(),
+            trash_bins: known(),
         }
     }
 
@@ -76,6 +80,14 @@ impl Transport {
             .await;
         answer.is_ok_and(|answer| !answer.status().is_server_error())
     }
+}
+
+/// What is remembered of each user.
+fn known<T: Clone + Send + Sync + 'static>() -> moka::future::Cache<String, T> {
+    moka::future::Cache::builder()
+        .max_capacity(KNOWN_USERS)
+        .time_to_live(KNOWN_FOR)
+        .build()
 }
 
 /// The value of an `Authorization` header; its `Debug` hides it.
@@ -118,13 +130,18 @@ pub trait Renew: Send + Sync {
 
 /// A client that acts as one user, for the length of one tool call.
 #[derive(Clone)]
-pub struct Client(Arc<Inner>);
+pub struct Client {
+    inner: Arc<Inner>,
+    trace: Option<HeaderValue>,
+    progress: Progress,
+}
 
 struct Inner {
     transport: Arc<Transport>,
     account: String,
     authorization: Mutex<Authorization>,
-    /// Taken by the first 401: a second one is an answer.
+    /// Taken by a 401 and given back once the fresh credential was good: a second 401 is an answer,
+    /// while a long call may outlive more than one credential.
     renew: Mutex<Option<Arc<dyn Renew>>>,
 }
 
@@ -137,37 +154,56 @@ impl Client {
         authorization: Authorization,
         renew: Option<Arc<dyn Renew>>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        let inner = Inner {
             transport,
             account,
             authorization: Mutex::new(authorization),
             renew: Mutex::new(renew),
-        }))
+        };
+        Self {
+            inner: Arc::new(inner),
+            trace: None,
+            progress: Progress::default(),
+        }
+    }
+
+    /// The same client for a call in this trace, whose progress is told there.
+    #[must_use]
+    pub fn for_call(mut self, trace: &Trace, progress: Progress) -> Self {
+        self.trace = HeaderValue::from_str(trace.header()).ok();
+        self.progress = progress;
+        self
+    }
+
+    /// Where a long call says how far it is.
+    #[must_use]
+    pub fn progress(&self) -> &Progress {
+        &self.progress
     }
 
     /// The most bytes that one answer may bring.
     #[must_use]
     pub fn read_limit(&self) -> usize {
-        self.0.transport.read_limit
+        self.inner.transport.read_limit
     }
 
     /// The current time, for what depends on it: which events are next, when a task was done.
     #[must_use]
     pub fn now(&self) -> SystemTime {
-        self.0.transport.clock.now()
+        self.inner.transport.clock.now()
     }
 
     pub(super) fn transport(&self) -> &Transport {
-        &self.0.transport
+        &self.inner.transport
     }
 
     pub(super) fn account(&self) -> &str {
-        &self.0.account
+        &self.inner.account
     }
 
     /// The absolute URL of a route, as the `Destination` header wants it.
     pub(super) fn url(&self, route: &Route) -> String {
-        format!("{}{}", self.0.transport.base, route.as_str())
+        format!("{}{}", self.inner.transport.base, route.as_str())
     }
 
     /// Sends a request and returns the successful answer.
@@ -182,17 +218,21 @@ impl Client {
         if deny::is_denied(request.route.as_str()) {
             return Err(Error::Denied);
         }
-        let authorization = lock(&self.0.authorization).clone();
+        let authorization = lock(&self.inner.authorization).clone();
         let answer = self.once(request, authorization).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return classify(answer);
         }
-        let Some(renew) = lock(&self.0.renew).take() else {
+        let Some(renew) = lock(&self.inner.renew).take() else {
             return classify(answer);
         };
         let fresh = renew.renew().await?;
-        *lock(&self.0.authorization) = fresh.clone();
-        classify(self.once(request, fresh).await?)
+        *lock(&self.inner.authorization) = fresh.clone();
+        let answer = self.once(request, fresh).await?;
+        if answer.status != StatusCode::UNAUTHORIZED {
+            *lock(&self.inner.renew) = Some(renew);
+        }
+        classify(answer)
     }
 
     /// Sends a request to an app's API and reads the JSON of the answer.
@@ -212,13 +252,15 @@ impl Client {
             url.push('?');
             url.push_str(&query.finish());
         }
+        let mut headers = request.headers.clone();
+        headers.insert(OCS_API_REQUEST, HeaderValue::from_static("true"));
+        headers.extend(self.trace.clone().map(|trace| (TRACEPARENT, trace)));
         let response = self
-            .0
+            .inner
             .transport
             .http
             .request(request.method.clone(), url)
-            .headers(request.headers.clone())
-            .header(OCS_API_REQUEST, "true")
+            .headers(headers)
             .header(header::AUTHORIZATION, authorization.0)
             .body(request.body.clone())
             .send()
@@ -228,7 +270,7 @@ impl Client {
     }
 
     async fn receive(&self, mut response: reqwest::Response, size: Size) -> Result<Answer, Error> {
-        let limit = self.0.transport.read_limit;
+        let limit = self.inner.transport.read_limit;
         let too_large = response
             .content_length()
             .is_some_and(|length| length > limit as u64);
@@ -263,7 +305,7 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("base", &self.0.transport.base)
+            .field("base", &self.inner.transport.base)
             .finish_non_exhaustive()
     }
 }

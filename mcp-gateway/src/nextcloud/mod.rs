@@ -2,8 +2,9 @@
 //!
 //! Owns every rule for talking to Nextcloud: how paths are built (`path`), which routes are never
 //! asked (`deny`), what all requests share (`client`), what a refusal means (`error`), OCS
-//! envelopes (`ocs`), DAV (`dav`, `xml`), files over it (`webdav`, `search`) and calendars
-//! (`caldav`). Knows nothing of MCP; whose account it is comes from `credentials`.
+//! envelopes (`ocs`), DAV (`dav`, `xml`), files over it (`webdav`, `upload`, `search`), calendars
+//! (`caldav`), and what one call carries along (`trace`, `progress`). Knows nothing of MCP; whose
+//! account it is comes from `credentials`.
 
 mod caldav;
 mod client;
@@ -12,8 +13,11 @@ mod deny;
 mod error;
 mod ocs;
 mod path;
+mod progress;
 mod request;
 mod search;
+mod trace;
+mod upload;
 mod webdav;
 mod xml;
 
@@ -25,6 +29,8 @@ pub use client::{Authorization, Client, Renew, Transport};
 pub(crate) use dav::quoted;
 pub use error::{Cause, Error, NoAccess};
 pub use path::{FilePath, PathError, Route};
+pub use progress::{Listener, Progress, Step};
 pub use request::{Answer, Request};
 pub use search::{Search, SearchTerm};
+pub use trace::Trace;
 pub use webdav::{Condition, Entry, Replace, Written};

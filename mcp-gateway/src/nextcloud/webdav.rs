@@ -12,6 +12,7 @@ use super::{
     error::Error,
     path::{FilePath, Route},
     request::{Answer, Request},
+    upload,
     xml::{DAV, OWNCLOUD, Response},
 };
 
@@ -27,9 +28,9 @@ pub(super) const PROPERTIES: [&str; 8] = [
     "oc:favorite",
 ];
 
-const DESTINATION: HeaderName = HeaderName::from_static("destination");
-const OVERWRITE: HeaderName = HeaderName::from_static("overwrite");
-const IF: HeaderName = HeaderName::from_static("if");
+pub(super) const DESTINATION: HeaderName = HeaderName::from_static("destination");
+pub(super) const OVERWRITE: HeaderName = HeaderName::from_static("overwrite");
+pub(super) const IF: HeaderName = HeaderName::from_static("if");
 const OC_ETAG: HeaderName = HeaderName::from_static("oc-etag");
 
 /// A file or folder.
@@ -128,7 +129,7 @@ impl Client {
         self.send(&request).await
     }
 
-    /// Writes a file under a condition.
+    /// Writes a file under a condition; a large one in parts, with progress.
     ///
     /// # Errors
     ///
@@ -141,6 +142,10 @@ impl Client {
         content: Bytes,
         condition: &Condition,
     ) -> Result<Written, Error> {
+        if upload::is_large(&content) {
+            // Nextcloud goes by the name of a file, not by the type it was sent as.
+            return self.upload(path, &content, condition).await;
+        }
         let request = Request::new(Method::PUT, self.file(path).await?).body(content_type, content);
         let request = condition.demand(request)?;
         self.send(&request).await.map(|answer| written(&answer))
@@ -165,6 +170,24 @@ impl Client {
     pub async fn delete(&self, path: &FilePath) -> Result<(), Error> {
         let request = Request::new(Method::DELETE, self.file(path).await?);
         self.send(&request).await.map(drop)
+    }
+
+    /// Whether what the user deletes goes to a trash bin; `None` when that cannot be found out now.
+    pub async fn has_trash_bin(&self) -> Option<bool> {
+        let known = &self.transport().trash_bins;
+        if let Some(has_one) = known.get(self.account()).await {
+            return Some(has_one);
+        }
+        let user = self.user_id().await.ok()?;
+        let bin = Route::dav(["trashbin", user.as_ref(), "trash"]).collection();
+        let request = dav::propfind(bin, "0", &["d:resourcetype"]).ok()?;
+        let has_one = match self.multistatus(&request).await {
+            Ok(_) => true,
+            Err(error) if error.is(StatusCode::NOT_FOUND) => false,
+            Err(_) => return None,
+        };
+        known.insert(self.account().to_owned(), has_one).await;
+        Some(has_one)
     }
 
     /// Moves a file or folder; `replace` says what may happen to one at the destination.
@@ -229,7 +252,7 @@ impl Client {
             .collect())
     }
 
-    async fn file(&self, path: &FilePath) -> Result<Route, Error> {
+    pub(super) async fn file(&self, path: &FilePath) -> Result<Route, Error> {
         let user = self.user_id().await?;
         Ok(Route::dav(["files", user.as_ref()]).join(path.segments()))
     }

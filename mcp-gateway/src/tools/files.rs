@@ -31,7 +31,8 @@ pub(super) fn family() -> Family {
             "Lists the files and folders in a folder, folders first, with sizes, types and etags. \
              Use it to look around; to find something by name anywhere use \
              nc_webdav_find_by_name.",
-        ),
+        )
+        .calls(&["PROPFIND /remote.php/dav/files/{user}/{path} with Depth 1"]),
         read_file,
         write_file,
         Tool::new("nc_webdav_create_directory", Effect::WriteIdempotent, WRITE, create_directory)
@@ -39,25 +40,42 @@ pub(super) fn family() -> Family {
                 "Create a folder",
                 "Creates one folder; its parent has to exist. It is no error when the folder is \
                  there already.",
-            ),
+            )
+            .calls(&[
+                "MKCOL /remote.php/dav/files/{user}/{path}",
+                "PROPFIND /remote.php/dav/files/{user}/{path} when something is there already",
+            ]),
         Tool::new("nc_webdav_delete_resource", Effect::Delete, WRITE, delete).described(
             "Delete a file or folder",
-            "Deletes a file, or a folder with everything in it. It goes to the user's trash bin, \
-             from where the user can restore it. Use it only when the user asked for it. It is no \
-             error when there is nothing at the path.",
-        ),
+            "Deletes a file, or a folder with everything in it. Usually it goes to the user's trash \
+             bin, from where the user can restore it; the answer says whether it did. Use it only \
+             when the user asked for it. It is no error when there is nothing at the path.",
+        )
+        .calls(&[
+            "PROPFIND /remote.php/dav/files/{user}/{path}",
+            "DELETE /remote.php/dav/files/{user}/{path}",
+            "PROPFIND /remote.php/dav/trashbin/{user}/trash/, remembered for ten minutes",
+        ]),
         Tool::new("nc_webdav_move_resource", Effect::Write, WRITE, move_resource).described(
             "Move or rename a file or folder",
             "Moves or renames a file or folder. The destination is the full new path, and its \
              folder has to exist. Something at the destination is replaced only with overwrite, \
              and safely only with its etag in if_destination_match.",
-        ),
+        )
+        .calls(&[
+            "MOVE /remote.php/dav/files/{user}/{source_path} with Destination, Overwrite, If",
+            "PROPFIND /remote.php/dav/files/{user}/{destination_path} when it was refused (412)",
+        ]),
         Tool::new("nc_webdav_copy_resource", Effect::Write, WRITE, copy_resource).described(
             "Copy a file or folder",
             "Copies a file, or a folder with everything in it. The destination is the full new \
              path, and its folder has to exist. Something at the destination is replaced only with \
              overwrite, and safely only with its etag in if_destination_match.",
-        ),
+        )
+        .calls(&[
+            "COPY /remote.php/dav/files/{user}/{source_path} with Destination, Overwrite, If",
+            "PROPFIND /remote.php/dav/files/{user}/{destination_path} when it was refused (412)",
+        ]),
     ];
     tools.extend(search::tools());
     Family {
@@ -225,19 +243,37 @@ struct Removed {
     path: String,
     /// Whether something was deleted; otherwise there was nothing.
     deleted: bool,
+    /// What it was, as it was before; there only when something was deleted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    was: Option<FileEntry>,
+    /// Whether it is in the user's trash bin now; absent when that could not be found out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_trash_bin: Option<bool>,
 }
 
 async fn delete(client: Client, arguments: PathArguments) -> Result<Removed, ToolError> {
     let path = below_root(&arguments.path)?;
-    let deleted = match client.delete(&path).await {
-        Ok(()) => true,
-        Err(error) if error.is(StatusCode::NOT_FOUND) => false,
+    let nothing = || Removed {
+        path: path.to_string(),
+        deleted: false,
+        was: None,
+        in_trash_bin: None,
+    };
+    let was = match client.entry(&path).await {
+        Ok(entry) => entry,
+        Err(error) if error.is(StatusCode::NOT_FOUND) => return Ok(nothing()),
         Err(error) => return Err(describe(error, &about(&path))),
     };
-    Ok(Removed {
-        path: path.to_string(),
-        deleted,
-    })
+    match client.delete(&path).await {
+        Ok(()) => Ok(Removed {
+            deleted: true,
+            was: Some(was.into()),
+            in_trash_bin: client.has_trash_bin().await,
+            ..nothing()
+        }),
+        Err(error) if error.is(StatusCode::NOT_FOUND) => Ok(nothing()),
+        Err(error) => Err(describe(error, &about(&path))),
+    }
 }
 
 #[derive(Deserialize, JsonSchema)]

@@ -30,42 +30,50 @@ pub(super) fn family() -> Family {
                 "Create a note",
                 "Creates a note in the Notes app. Use it when the user wants something written \
                  down as a new note; to add to an existing note use nc_notes_append_content.",
-            ),
+            )
+            .calls(&["POST /index.php/apps/notes/api/v1/notes"]),
             Tool::new("nc_notes_update_note", Effect::Write, WRITE, update).described(
                 "Change a note",
                 "Replaces the title, content or category of a note. Read the note first \
                  (nc_notes_get_note) and pass its etag, so that nobody's change is lost. Only the \
                  fields you give are changed; an empty text clears a field.",
-            ),
+            )
+            .calls(&["GET /index.php/apps/notes/api/v1/notes/{note_id} when category is given", "PUT /index.php/apps/notes/api/v1/notes/{note_id} with If-Match", "MOVE /remote.php/dav/files/{user}/{folder of the note}/.attachments.{note_id} when the folder changed"]),
             Tool::new("nc_notes_append_content", Effect::Write, WRITE, append).described(
                 "Append to a note",
                 "Adds text at the end of a note, after a line of three dashes. Use it for logs and \
                  lists that grow: it needs no etag and does not disturb what is there.",
-            ),
+            )
+            .calls(&["GET /index.php/apps/notes/api/v1/notes/{note_id}", "PUT /index.php/apps/notes/api/v1/notes/{note_id} with If-Match, again on a newer version"]),
             search::tool(),
             Tool::new("nc_notes_get_note", Effect::Read, READ, get).described(
                 "Read a note",
                 "Returns one note with its full content and its etag. Use nc_notes_search_notes to \
                  find the id.",
-            ),
+            )
+            .calls(&["GET /index.php/apps/notes/api/v1/notes/{note_id}"]),
             attachment_tool,
             Tool::new("nc_notes_delete_note", Effect::Delete, WRITE, delete).described(
                 "Delete a note",
-                "Deletes a note and its attachments. They go to the user's trash bin, from where \
-                 the user can restore them. Use it only when the user asked for it.",
-            ),
+                "Deletes a note and its attachments. Usually they go to the user's trash bin, from \
+                 where the user can restore them; the answer says whether they did. Use it only \
+                 when the user asked for it.",
+            )
+            .calls(&["GET /index.php/apps/notes/api/v1/notes/{note_id}", "DELETE /index.php/apps/notes/api/v1/notes/{note_id}", "DELETE /remote.php/dav/files/{user}/{folder of the note}/.attachments.{note_id}", "PROPFIND /remote.php/dav/trashbin/{user}/trash/, remembered for ten minutes"]),
         ],
         resources: vec![
             Resource::new("notes://settings", "notes_settings", READ, read_settings).described(
                 "Notes settings",
                 "Where the Notes app keeps its files, and how.",
                 Some("application/json"),
-            ),
+            )
+            .calls(&["GET /index.php/apps/notes/api/v1/settings"]),
             Resource::new("nc://Notes/{note_id}", "note", READ, read_note).described(
                 "A note",
                 "One note with its full content.",
                 Some("application/json"),
-            ),
+            )
+            .calls(&["GET /index.php/apps/notes/api/v1/notes/{note_id}"]),
             attachment_resource,
         ],
     }
@@ -156,6 +164,9 @@ struct GoneNote {
     title: String,
     /// Whether it had attachments, which are gone too.
     attachments_deleted: bool,
+    /// Whether they are in the user's trash bin now; absent when that could not be found out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    in_trash_bin: Option<bool>,
 }
 
 /// What is sent to the Notes app: the fields that are there, empty ones included.
@@ -286,6 +297,7 @@ async fn delete(client: Client, arguments: NoteArguments) -> Result<GoneNote, To
         note_id,
         title: gone.title,
         attachments_deleted,
+        in_trash_bin: client.has_trash_bin().await,
     })
 }
 

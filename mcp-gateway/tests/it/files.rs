@@ -320,12 +320,21 @@ async fn folders_are_created_and_things_deleted_idempotently() {
         &root("/Lab"),
         multistatus(&[folder(&root("/Lab/"))]),
     );
+    gateway.nextcloud.on(
+        "PROPFIND",
+        &root("/Lab"),
+        multistatus(&[folder(&root("/Lab/"))]),
+    );
+    gateway
+        .nextcloud
+        .on("PROPFIND", &root("/Lab"), Answer::dav_error(404, "none"));
     gateway
         .nextcloud
         .on("DELETE", &root("/Lab"), Answer::text(204, "text/html", ""));
+    let bin = "/remote.php/dav/trashbin/alice/trash/";
     gateway
         .nextcloud
-        .on("DELETE", &root("/Lab"), Answer::dav_error(404, "none"));
+        .on("PROPFIND", bin, multistatus(&[folder(bin)]));
     for expected in [true, false] {
         let made = gateway
             .ok(
@@ -336,12 +345,22 @@ async fn folders_are_created_and_things_deleted_idempotently() {
             .await;
         assert_eq!(made, json!({ "path": "/Lab", "created": expected }));
     }
-    for expected in [true, false] {
-        let gone = gateway
-            .ok(WRITE, "nc_webdav_delete_resource", json!({ "path": "Lab" }))
-            .await;
-        assert_eq!(gone, json!({ "path": "/Lab", "deleted": expected }));
-    }
+    let delete = || gateway.ok(WRITE, "nc_webdav_delete_resource", json!({ "path": "Lab" }));
+    let gone = delete().await;
+    assert_eq!(
+        (&gone["path"], &gone["deleted"], &gone["in_trash_bin"]),
+        (&json!("/Lab"), &json!(true), &json!(true))
+    );
+    assert_eq!(
+        (&gone["was"]["is_directory"], &gone["was"]["size"]),
+        (&json!(true), &json!(13)),
+        "what is gone is told"
+    );
+    assert_eq!(
+        delete().await,
+        json!({ "path": "/Lab", "deleted": false }),
+        "nothing there is no error"
+    );
     let text = gateway
         .failure(WRITE, "nc_webdav_delete_resource", json!({ "path": "/" }))
         .await;

@@ -12,9 +12,12 @@
 
 mod access;
 mod account;
+mod calls;
 mod credentials;
 mod files;
 mod notes;
 mod protocol;
 mod support;
+mod trace;
+mod uploads;
 mod upstream;

@@ -285,12 +285,15 @@ async fn deleting_a_note_takes_its_attachments_along() {
     gateway
         .nextcloud
         .on("DELETE", attachments, Answer::dav_error(404, "none"));
+    let bin = "/remote.php/dav/trashbin/alice/trash/";
+    let no_bin = Answer::dav_error(404, "File not found: trashbin in 'root'");
+    gateway.nextcloud.on("PROPFIND", bin, no_bin);
     let gone = gateway
         .ok(WRITE, "nc_notes_delete_note", json!({ "note_id": 7 }))
         .await;
     assert_eq!(
         gone,
-        json!({ "note_id": 7, "title": "Plan", "attachments_deleted": false })
+        json!({ "note_id": 7, "title": "Plan", "attachments_deleted": false, "in_trash_bin": false })
     );
 }
 

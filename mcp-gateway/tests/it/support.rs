@@ -1,7 +1,9 @@
 //! A gateway with everything around it: an issuer, a Nextcloud that answers as told.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::{
     Router,
@@ -50,9 +52,17 @@ pub(crate) struct Answer {
     status: u16,
     headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
+    never: bool,
 }
 
 impl Answer {
+    /// None: the request waits until whoever sent it goes away.
+    pub(crate) fn never() -> Self {
+        let mut answer = Self::text(200, "text/plain", "");
+        answer.never = true;
+        answer
+    }
+
     pub(crate) fn json(status: u16, body: Value) -> Self {
         Self::text(status, "application/json; charset=utf-8", &body.to_string())
     }
@@ -71,6 +81,7 @@ impl Answer {
             status,
             headers,
             body: body.to_vec(),
+            never: false,
         }
     }
 
@@ -92,11 +103,35 @@ impl Answer {
 
 type Script = Arc<Mutex<HashMap<(String, String), Vec<Answer>>>>;
 
+/// What the handler of the fake shares with its handle.
+type Shared = (Script, Arc<Mutex<Vec<Seen>>>, Arc<AtomicUsize>);
+
+/// Counts a request whose sender went away before it was answered.
+struct Abandoned(Arc<AtomicUsize>);
+
+impl Drop for Abandoned {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// Waits until something is as expected.
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool + Send + Sync) {
+    let poll = async {
+        while !condition() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(20), poll).await;
+    assert!(waited.is_ok(), "waited in vain: {what}");
+}
+
 /// A Nextcloud that answers what it was told and remembers what it was asked.
 pub(crate) struct FakeNextcloud {
     pub(crate) url: String,
     script: Script,
     seen: Arc<Mutex<Vec<Seen>>>,
+    abandoned: Arc<AtomicUsize>,
     task: JoinHandle<()>,
 }
 
@@ -104,16 +139,16 @@ impl FakeNextcloud {
     async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("bound");
-        let (script, seen) = (Script::default(), Arc::<Mutex<Vec<Seen>>>::default());
-        let app = Router::new()
-            .fallback(answer)
-            .with_state((Arc::clone(&script), Arc::clone(&seen)));
+        let shared = Shared::default();
+        let (script, seen, abandoned) = shared.clone();
+        let app = Router::new().fallback(answer).with_state(shared);
         let task =
             tokio::spawn(async move { axum::serve(listener, app).await.unwrap_or_default() });
         let nextcloud = Self {
             url: format!("http://{address}"),
             script,
             seen,
+            abandoned,
             task,
         };
         nextcloud.on("PROPFIND", "/remote.php/dav/", principal("alice"));
@@ -139,6 +174,11 @@ impl FakeNextcloud {
             .collect()
     }
 
+    /// How many requests ended before they were answered.
+    pub(crate) fn abandoned(&self) -> usize {
+        self.abandoned.load(Ordering::SeqCst)
+    }
+
     /// Everything that was asked.
     pub(crate) fn all_seen(&self) -> Vec<Seen> {
         self.seen.lock().expect("lock").clone()
@@ -151,10 +191,7 @@ impl Drop for FakeNextcloud {
     }
 }
 
-async fn answer(
-    State((script, seen)): State<(Script, Arc<Mutex<Vec<Seen>>>)>,
-    request: Request,
-) -> Response {
+async fn answer(State((script, seen, abandoned)): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = body.collect().await.expect("a body").to_bytes();
     let (method, path) = (parts.method.to_string(), parts.uri.path().to_owned());
@@ -170,12 +207,22 @@ async fn answer(
     });
     let answer = {
         let mut script = script.lock().expect("lock");
-        match script.get_mut(&(method.clone(), path.clone())) {
+        // The folder of an upload has a name that nobody knows before.
+        let place = if path.starts_with("/remote.php/dav/uploads/") {
+            "uploads"
+        } else {
+            path.as_str()
+        };
+        match script.get_mut(&(method.clone(), place.to_owned())) {
             Some(queue) if queue.len() > 1 => queue.remove(0),
             Some(queue) => queue[0].clone(),
             None => Answer::text(599, "text/plain", &format!("no script for {method} {path}")),
         }
     };
+    if answer.never {
+        let _abandoned = Abandoned(abandoned);
+        std::future::pending::<()>().await;
+    }
     let status = StatusCode::from_u16(answer.status).expect("status");
     let mut response = (status, answer.body).into_response();
     response.headers_mut().remove(header::CONTENT_TYPE);
@@ -281,13 +328,26 @@ impl Gateway {
         self.issuer.issuer().access_token(RESOURCE, scope)
     }
 
+    /// A good token of another user with this scope.
+    pub(crate) fn token_of(&self, sub: &str, scope: &str) -> String {
+        let issuer = self.issuer.issuer();
+        let mut claims = issuer.claims(RESOURCE, scope);
+        claims["sub"] = json!(sub);
+        claims["jti"] = json!(format!("token of {sub}"));
+        issuer.sign(&claims)
+    }
+
     pub(crate) async fn send(&self, request: http::Request<Body>) -> Reply {
-        let response = self
-            .router
-            .clone()
-            .oneshot(request)
-            .await
-            .expect("infallible");
+        Self::answer(self.router.clone(), request).await
+    }
+
+    /// Sends a request in a task of its own; aborting the task is what a lost connection is.
+    pub(crate) fn start_sending(&self, request: http::Request<Body>) -> JoinHandle<Reply> {
+        tokio::spawn(Self::answer(self.router.clone(), request))
+    }
+
+    async fn answer(router: Router, request: http::Request<Body>) -> Reply {
+        let response = router.oneshot(request).await.expect("infallible");
         let (parts, body) = response.into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
         let body = serde_json::from_slice(&bytes)
@@ -306,25 +366,7 @@ impl Gateway {
         headers: &[(&str, &str)],
         body: String,
     ) -> Reply {
-        let mut request = http::Request::post("/mcp")
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream")
-            .body(Body::from(body))
-            .expect("a request");
-        request
-            .headers_mut()
-            .insert("host", HeaderValue::from_static(HOST));
-        if let Some(token) = token {
-            let value = HeaderValue::try_from(format!("Bearer {token}")).expect("token");
-            request.headers_mut().insert("authorization", value);
-        }
-        for (name, value) in headers {
-            let name = http::HeaderName::try_from(*name).expect("name");
-            request
-                .headers_mut()
-                .insert(name, HeaderValue::try_from(*value).expect("value"));
-        }
-        self.send(request).await
+        self.send(post(token, headers, body)).await
     }
 
     /// Posts one JSON-RPC request with a good token.
@@ -333,6 +375,23 @@ impl Gateway {
         let headers = [("mcp-protocol-version", "2025-11-25")];
         self.post_text(Some(&self.token(scope)), &headers, body.to_string())
             .await
+    }
+
+    /// A request that calls a tool of the older era under this id, with a good token.
+    pub(crate) fn tool_call(
+        &self,
+        scope: &str,
+        id: u64,
+        tool: &str,
+        arguments: Value,
+    ) -> http::Request<Body> {
+        let params = json!({ "name": tool, "arguments": arguments });
+        let body = json!({ "jsonrpc": "2.0", "id": id, "method": "tools/call", "params": params });
+        post(
+            Some(&self.token(scope)),
+            &[("mcp-protocol-version", "2025-11-25")],
+            body.to_string(),
+        )
     }
 
     /// Calls a tool and returns its `result`.
@@ -374,6 +433,33 @@ impl Gateway {
             .collect::<Vec<_>>()
             .join("\n")
     }
+}
+
+/// A request that posts text to `/mcp` as a client of the older era would.
+pub(crate) fn post(
+    token: Option<&str>,
+    headers: &[(&str, &str)],
+    body: String,
+) -> http::Request<Body> {
+    let mut request = http::Request::post("/mcp")
+        .header("content-type", "application/json")
+        .header("accept", "application/json, text/event-stream")
+        .body(Body::from(body))
+        .expect("a request");
+    request
+        .headers_mut()
+        .insert("host", HeaderValue::from_static(HOST));
+    if let Some(token) = token {
+        let value = HeaderValue::try_from(format!("Bearer {token}")).expect("token");
+        request.headers_mut().insert("authorization", value);
+    }
+    for (name, value) in headers {
+        let name = http::HeaderName::try_from(*name).expect("name");
+        request
+            .headers_mut()
+            .insert(name, HeaderValue::try_from(*value).expect("value"));
+    }
+    request
 }
 
 fn exchanging(issuer: &FakeServer, server_lines: &str, nextcloud_lines: &str) -> Router {

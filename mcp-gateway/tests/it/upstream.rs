@@ -25,6 +25,12 @@ async fn every_request_has_the_ocs_header_and_never_a_cookie() {
     gateway
         .nextcloud
         .on("DELETE", attachments, Answer::text(204, "text/html", ""));
+    let bin = "/remote.php/dav/trashbin/alice/trash/";
+    gateway.nextcloud.on(
+        "PROPFIND",
+        bin,
+        Answer::xml(207, "<d:multistatus xmlns:d=\"DAV:\"/>"),
+    );
     for _ in 0..2 {
         gateway
             .ok("notes.write", "nc_notes_delete_note", arguments())
@@ -33,8 +39,8 @@ async fn every_request_has_the_ocs_header_and_never_a_cookie() {
     let seen = gateway.nextcloud.all_seen();
     assert_eq!(
         seen.len(),
-        7,
-        "three for each call, and once who the user is"
+        8,
+        "three for each call, and once each who the user is and whether there is a trash bin"
     );
     for seen in seen {
         assert_eq!(
@@ -55,7 +61,6 @@ async fn every_request_has_the_ocs_header_and_never_a_cookie() {
             seen.header("authorization")
                 .is_some_and(|value| value.starts_with("Bearer "))
         );
-        assert_eq!(seen.header("traceparent"), None);
     }
 }
 

@@ -22,14 +22,27 @@ pub(super) fn tools() -> [Tool; 2] {
             "Read a file",
             "Returns the content of a file: text as it is, anything else in base64, and the etag \
              that nc_webdav_write_file wants. A file that is too large is cut; go on with offset.",
-        ),
+        )
+        .calls(&[
+            "GET /remote.php/dav/files/{user}/{path} with Range",
+            "PROPFIND /remote.php/dav/files/{user}/{path} when the answer may be that of a folder",
+        ]),
         Tool::new("nc_webdav_write_file", Effect::Write, WRITE, write).described(
             "Write a file",
             "Creates a file, or replaces one. Without if_match it only creates: an existing file \
              is never overwritten. To change a file, read it first (nc_webdav_read_file) and pass \
              its etag as if_match. For binary content give base64 and a content_type such as \
              \"image/png;base64\".",
-        ),
+        )
+        .calls(&[
+            "PUT /remote.php/dav/files/{user}/{path} with If-None-Match or If-Match",
+            "MKCOL /remote.php/dav/uploads/{user}/{upload} instead, above 20 MiB",
+            "PUT /remote.php/dav/uploads/{user}/{upload}/{number} for each part of 10 MiB",
+            "MOVE /remote.php/dav/uploads/{user}/{upload}/.file with Destination, OC-Total-Length, \
+             Overwrite, If",
+            "DELETE /remote.php/dav/uploads/{user}/{upload} when the upload was given up",
+            "PROPFIND /remote.php/dav/files/{user}/{path} when it was refused (412)",
+        ]),
     ]
 }
 

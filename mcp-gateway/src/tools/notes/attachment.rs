@@ -11,13 +11,20 @@ use crate::{
     tools::{Contents, Effect, Resource, Tool, Variables},
 };
 
+const CALLS: &[&str] = &[
+    "GET /index.php/apps/notes/api/v1/notes/{note_id}",
+    "GET /remote.php/dav/files/{user}/{folder of the note}/.attachments.{note_id}/{attachment_filename}",
+];
+
 /// The tool and the resource.
 pub(super) fn entries() -> (Tool, Resource) {
-    let tool = Tool::new("nc_notes_get_attachment", Effect::Read, READ, get).described(
-        "Read an attachment of a note",
-        "Returns a file that is attached to a note, such as an image that the note's text \
+    let tool = Tool::new("nc_notes_get_attachment", Effect::Read, READ, get)
+        .described(
+            "Read an attachment of a note",
+            "Returns a file that is attached to a note, such as an image that the note's text \
          refers to as .attachments.<id>/<name>, in base64 with its media type.",
-    );
+        )
+        .calls(CALLS);
     let resource = Resource::new(
         "nc://Notes/{note_id}/attachments/{attachment_filename}",
         "note_attachment",
@@ -28,7 +35,8 @@ pub(super) fn entries() -> (Tool, Resource) {
         "An attachment of a note",
         "A file that is attached to a note.",
         None,
-    );
+    )
+    .calls(CALLS);
     (tool, resource)
 }
 

@@ -26,13 +26,15 @@ const OUTSIDE_TITLE: f64 = 0.6;
 const EXCERPT: usize = 160;
 
 pub(super) fn tool() -> Tool {
-    Tool::new("nc_notes_search_notes", Effect::Read, READ, search).described(
-        "Search notes",
-        "Finds notes whose title, category or text has the words of the query, best matches \
+    Tool::new("nc_notes_search_notes", Effect::Read, READ, search)
+        .described(
+            "Search notes",
+            "Finds notes whose title, category or text has the words of the query, best matches \
          first, with an excerpt. An empty query lists notes. Use it to find the id of a note; \
          read the whole text with nc_notes_get_note. When next_cursor is in the answer there are \
          notes that were not searched yet: call again with it.",
-    )
+        )
+        .calls(&["GET /index.php/apps/notes/api/v1/notes in chunks, five at most"])
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -128,6 +130,13 @@ async fn search(client: Client, arguments: Arguments) -> Result<Found, ToolError
         if found.next_cursor.is_none() || found.results.len() >= limit {
             break;
         }
+        let (searched, matches) = (found.searched, found.results.len());
+        client
+            .progress()
+            .report(searched, None, || {
+                format!("{searched} notes searched, {matches} match")
+            })
+            .await;
     }
     found.results.sort_by(|a, b| {
         b.score

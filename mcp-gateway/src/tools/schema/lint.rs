@@ -147,9 +147,9 @@ fn level(place: &str, schema: &Map<String, Value>, wrong: &mut Vec<String>) {
 }
 
 fn below(place: &str, schema: &Value, wrong: &mut Vec<String>) {
-    match schema {
-        Value::Object(schema) => level(place, schema, wrong),
-        _ => wrong.push(format!("{place}: no object for a schema")),
+    match schema.as_object() {
+        Some(schema) => level(place, schema, wrong),
+        None => wrong.push(format!("{place}: no object for a schema")),
     }
 }
 
