@@ -17,12 +17,14 @@ use crate::{
 pub(super) fn family() -> Family {
     Family {
         tools: vec![
-            Tool::new("nc_whoami", Effect::Read, Needs::AnyScope, whoami).described(
-                "Who am I in Nextcloud",
-                "Tells which Nextcloud account the other tools act as: user id, display name, \
+            Tool::new("nc_whoami", Effect::Read, Needs::AnyScope, whoami)
+                .described(
+                    "Who am I in Nextcloud",
+                    "Tells which Nextcloud account the other tools act as: user id, display name, \
                  e-mail address, groups, language, time zone and storage quota. Use it when the \
                  user asks about their account, or when you need their name, address or time zone.",
-            ),
+                )
+                .calls(&["GET /ocs/v2.php/cloud/user"]),
             Tool::new(
                 "nc_capabilities",
                 Effect::Read,
@@ -34,7 +36,8 @@ pub(super) fn family() -> Family {
                 "Tells the version of Nextcloud and the capabilities of its installed apps. Use it \
                  to find out whether an app or feature is there before relying on it; name one app \
                  to keep the answer short.",
-            ),
+            )
+            .calls(&["GET /ocs/v2.php/cloud/capabilities"]),
         ],
         resources: vec![
             Resource::new(
@@ -47,7 +50,8 @@ pub(super) fn family() -> Family {
                 "Nextcloud capabilities",
                 "The version of Nextcloud and the capabilities of its installed apps.",
                 Some("application/json"),
-            ),
+            )
+            .calls(&["GET /ocs/v2.php/cloud/capabilities"]),
         ],
     }
 }

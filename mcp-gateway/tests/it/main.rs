@@ -18,6 +18,7 @@ mod files;
 mod notes;
 mod protocol;
 mod support;
+mod tools_document;
 mod trace;
 mod uploads;
 mod upstream;

@@ -21,21 +21,25 @@ pub(super) fn tools() -> [Tool; 4] {
             "Finds files and folders by name, type and favourite mark together, below a folder. \
              Every condition that is given has to hold. For one condition the other find tools \
              are simpler. It does not look into the content of files.",
-        ),
+        )
+        .calls(&["SEARCH /remote.php/dav/ (RFC 5323 basicsearch)"]),
         Tool::new("nc_webdav_find_by_name", Effect::Read, READ, by_name).described(
             "Find files by name",
             "Finds files and folders whose name matches, below a folder. Use it when you know a \
              name or a part of it but not the path.",
-        ),
+        )
+        .calls(&["SEARCH /remote.php/dav/ (RFC 5323 basicsearch)"]),
         Tool::new("nc_webdav_find_by_type", Effect::Read, READ, by_type).described(
             "Find files by type",
             "Finds files of a media type below a folder, such as all images or all PDF documents.",
-        ),
+        )
+        .calls(&["SEARCH /remote.php/dav/ (RFC 5323 basicsearch)"]),
         Tool::new("nc_webdav_list_favorites", Effect::Read, READ, favorites).described(
             "List favourite files",
             "Lists the files and folders that the user marked as favourites: often what they work \
              with at the moment.",
-        ),
+        )
+        .calls(&["SEARCH /remote.php/dav/ (RFC 5323 basicsearch)"]),
     ]
 }
 
