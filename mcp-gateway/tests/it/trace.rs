@@ -76,6 +76,9 @@ async fn a_call_without_a_trace_gets_one() {
     assert_ne!(first, second);
 }
 
+/// A trace that only the test of the log is in: the other tests write into the same log.
+const LOGGED: &str = "d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0d0";
+
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -90,13 +93,20 @@ impl io::Write for Log {
     }
 }
 
+/// The field of the innermost span that has it.
+fn span_field<'a>(line: &'a Value, name: &str) -> Option<&'a Value> {
+    let spans = line["spans"].as_array()?;
+    spans.iter().rev().find_map(|span| span.get(name))
+}
+
 impl Log {
-    /// The lines about tool calls.
-    fn calls(&self) -> Vec<Value> {
+    /// The lines about tool calls in this trace.
+    fn calls(&self, trace_id: &str) -> Vec<Value> {
         let text = String::from_utf8(self.0.lock().expect("lock").clone()).expect("utf-8");
         text.lines()
             .map(|line| serde_json::from_str::<Value>(line).expect("json"))
             .filter(|line| line["fields"]["message"] == "tool call")
+            .filter(|line| span_field(line, "trace_id") == Some(&json!(trace_id)))
             .collect()
     }
 }
@@ -109,26 +119,33 @@ async fn each_call_is_one_line_in_the_log() {
         .json()
         .with_writer(move || writer.clone())
         .finish();
-    // The runtime of this test has one thread, and so have all its tasks.
-    let _guard = tracing::subscriber::set_default(subscriber);
-    let gateway = call(Some(ID), None).await;
+    tracing::subscriber::set_global_default(subscriber).expect("no other test sets one");
+    let gateway = call(Some(LOGGED), None).await;
+    let body = json!({
+        "jsonrpc": "2.0", "id": 1, "method": "tools/call",
+        "params": { "name": "nc_notes_get_note", "arguments": { "note_id": "x" } },
+    });
+    let headers = [("traceparent", traceparent(LOGGED))];
+    let headers = headers
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    let token = gateway.token("notes.read");
     gateway
-        .failure("notes.read", "nc_notes_get_note", json!({ "note_id": "x" }))
+        .post_text(Some(&token), &headers, body.to_string())
         .await;
-    let lines = log.calls();
+    let lines = log.calls(LOGGED);
     let [ok, failed] = lines.as_slice() else {
         panic!("{lines:?}")
     };
     assert_eq!(ok["fields"]["outcome"], "ok");
     assert!(ok["fields"]["duration_ms"].is_u64(), "{ok}");
-    let spans = ok["spans"].as_array().expect("spans");
-    let field = |name: &str| spans.iter().find_map(|span| span.get(name)).cloned();
-    assert_eq!(field("tool"), Some(json!("nc_notes_get_note")));
-    assert_eq!(field("trace_id"), Some(json!(ID)));
-    assert!(
-        field("client_id").is_some() && field("request_id").is_some(),
-        "{ok}"
-    );
+    assert_eq!(span_field(ok, "tool"), Some(&json!("nc_notes_get_note")));
+    for name in ["client_id", "request_id"] {
+        assert!(
+            span_field(ok, name).is_some_and(Value::is_string),
+            "{name}: {ok}"
+        );
+    }
     assert_eq!(failed["fields"]["outcome"], "failed");
     assert!(failed["fields"]["cause"].is_string(), "{failed}");
 }
