@@ -1,12 +1,13 @@
 //! The one HTTP client: short timeouts, no redirects, no proxy, no cookies, bounded bodies.
 //!
-//! This is the only module that touches `reqwest`. It fetches URLs that an *operator* wrote down
-//! (the issuer, its endpoints, Nextcloud), so it does not judge the address behind a name. URLs
-//! that a *stranger* supplies (client metadata documents) need a client that resolves the name,
-//! checks the address and connects to exactly that one; it belongs beside [`client`] and must not
-//! be a mode of [`HttpClient`], so that nobody can pick the wrong one by an option.
+//! This is the only module that touches `reqwest`. [`HttpClient`] fetches URLs that an *operator*
+//! wrote down (the issuer, its endpoints, Nextcloud), so it does not judge the address behind a
+//! name. URLs that a *stranger* supplies (client metadata documents) are for [`GuardedClient`] and
+//! nothing else.
 
+mod address;
 mod authentication;
+mod guarded;
 
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use url::Url;
 use url::form_urlencoded;
 
 pub use authentication::ClientAuthentication;
+pub use guarded::{GuardError, GuardedClient, Loopback};
 
 /// How the client behaves. The default suits calls to an authorization server.
 #[derive(Debug, Clone)]
@@ -145,11 +147,16 @@ pub struct HttpClient {
 /// # Errors
 ///
 /// [`HttpError::Setup`] when TLS cannot be set up on this machine.
+pub fn client(options: &Options) -> Result<reqwest::Client, HttpError> {
+    builder(options).build().map_err(HttpError::Setup)
+}
+
+/// What every client of this crate has in common.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where a client is built"
 )]
-pub fn client(options: &Options) -> Result<reqwest::Client, HttpError> {
+fn builder(options: &Options) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(concat!("mcp-token-broker/", env!("CARGO_PKG_VERSION")))
         // A redirect would carry the caller's credentials to wherever the other side points.
@@ -160,8 +167,6 @@ pub fn client(options: &Options) -> Result<reqwest::Client, HttpError> {
         .timeout(options.timeout)
         .connect_timeout(options.connect_timeout)
         .tcp_nodelay(true)
-        .build()
-        .map_err(HttpError::Setup)
 }
 
 impl HttpClient {
@@ -241,27 +246,32 @@ impl HttpClient {
     }
 
     async fn send(&self, request: reqwest::RequestBuilder) -> Result<Answer, HttpError> {
-        let mut response = request.send().await.map_err(HttpError::from_reqwest)?;
-        // The announced length may lie or be absent, so the stream is counted as well.
-        let announced = response
-            .content_length()
-            .and_then(|length| usize::try_from(length).ok());
-        if announced.is_some_and(|length| length > self.body_limit) {
-            return Err(HttpError::TooLarge(self.body_limit));
-        }
-        let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(HttpError::from_reqwest)? {
-            if chunk.len() > self.body_limit - body.len() {
-                return Err(HttpError::TooLarge(self.body_limit));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(Answer {
-            status: response.status(),
-            headers: std::mem::take(response.headers_mut()),
-            body: body.freeze(),
-        })
+        let response = request.send().await.map_err(HttpError::from_reqwest)?;
+        read(response, self.body_limit).await
     }
+}
+
+/// Reads a response to its end, or to `limit` bytes.
+async fn read(mut response: reqwest::Response, limit: usize) -> Result<Answer, HttpError> {
+    // The announced length may lie or be absent, so the stream is counted as well.
+    let announced = response
+        .content_length()
+        .and_then(|length| usize::try_from(length).ok());
+    if announced.is_some_and(|length| length > limit) {
+        return Err(HttpError::TooLarge(limit));
+    }
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(HttpError::from_reqwest)? {
+        if chunk.len() > limit - body.len() {
+            return Err(HttpError::TooLarge(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status: response.status(),
+        headers: std::mem::take(response.headers_mut()),
+        body: body.freeze(),
+    })
 }
 
 /// Whether the URL is `https:`, or `http:` to this very machine.
