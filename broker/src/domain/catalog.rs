@@ -1,5 +1,7 @@
 //! The protected resources and downstreams of this installation, looked up by what requests say.
 
+use url::Url;
+
 use super::{Downstream, DownstreamName, Resource, ResourceUri};
 
 /// All resources and downstreams.
@@ -38,11 +40,33 @@ impl Catalog {
     }
 
     /// The resource that a `resource` parameter names (RFC 8707 §2).
+    ///
+    /// Some clients name the origin of the server they connect to instead of its URL. Where only
+    /// one resource is at that origin, it is meant.
     #[must_use]
     pub fn resource_named(&self, requested: &str) -> Option<&Resource> {
         self.resources
             .iter()
             .find(|resource| resource.is_named_by(requested))
+            .or_else(|| self.only_resource_at(requested))
+    }
+
+    /// The resource at this origin, if there is just one.
+    fn only_resource_at(&self, requested: &str) -> Option<&Resource> {
+        let origin = Url::parse(requested).ok()?.origin();
+        if !matches!(
+            requested.strip_prefix(&origin.ascii_serialization())?,
+            "" | "/"
+        ) {
+            return None;
+        }
+        let mut there = self.resources.iter().filter(|resource| {
+            Url::parse(resource.id.as_str()).is_ok_and(|url| url.origin() == origin)
+        });
+        match (there.next(), there.next()) {
+            (Some(only), None) => Some(only),
+            _ => None,
+        }
     }
 
     /// The resource that is meant when a request names none: the one marked default, or the only one.
@@ -125,6 +149,41 @@ mod tests {
         assert_eq!(of(vec![resource(a, false), resource(b, false)]), None);
         let marked = of(vec![resource(a, false), resource(b, true)]);
         assert_eq!(marked.as_deref(), Some(b));
+    }
+
+    #[test]
+    fn an_origin_means_the_only_resource_there() {
+        let catalog = Catalog::new(
+            vec![
+                resource("https://one.example/mcp", false),
+                resource("https://two.example/a", false),
+                resource("https://two.example/b", false),
+                resource("https://two.example:8443/c", false),
+                resource("urn:example:mcp", false),
+            ],
+            Vec::new(),
+        );
+        for (requested, found) in [
+            ("https://one.example", Some("https://one.example/mcp")),
+            ("https://one.example/", Some("https://one.example/mcp")),
+            (
+                "https://two.example:8443",
+                Some("https://two.example:8443/c"),
+            ),
+            ("https://one.example/other", None),
+            ("https://one.example/?mcp", None),
+            ("https://one.example/#mcp", None),
+            ("https://user@one.example/", None),
+            ("http://one.example", None),
+            ("https://one.example:8443", None),
+            ("https://two.example", None),
+            ("https://three.example", None),
+            ("urn:example:other", None),
+            ("null", None),
+        ] {
+            let resource = catalog.resource_named(requested);
+            assert_eq!(resource.map(|it| it.id.as_str()), found, "{requested}");
+        }
     }
 
     #[test]

@@ -127,7 +127,11 @@ impl TokenEndpoint {
         let resource = self.catalog.resource(&grant.resource).ok_or_else(|| {
             OAuthError::invalid_target("The resource of this grant is not served any more.")
         })?;
-        if named.iter().all(|named| resource.is_named_by(named)) {
+        let is_the_same = |named: &String| {
+            let found = self.catalog.resource_named(named);
+            found.is_some_and(|found| found.id == resource.id)
+        };
+        if named.iter().all(is_the_same) {
             Ok(resource)
         } else {
             Err(OAuthError::invalid_target(

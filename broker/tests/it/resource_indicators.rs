@@ -35,6 +35,10 @@ async fn tokens_are_for_the_resource_that_was_named() {
         // One id, spelled in other ways.
         (&["http://127.0.0.1:4282/mcp/"], RESOURCE),
         (&["https://OTHER.example:443/mcp"], OTHER_RESOURCE),
+        // The origin of the only resource there.
+        (&["http://127.0.0.1:4282"], RESOURCE),
+        (&["http://127.0.0.1:4282/"], RESOURCE),
+        (&["http://127.0.0.1:4282/", RESOURCE], RESOURCE),
         // Repeats that agree.
         (&[RESOURCE, RESOURCE], RESOURCE),
         (&["mcp-server", OTHER_RESOURCE], OTHER_RESOURCE),
@@ -49,7 +53,7 @@ async fn another_resource_than_ours_is_an_invalid_target() {
     let browser = Browser::new(&broker);
     for resources in [
         &["https://elsewhere.example/mcp"][..],
-        &["http://127.0.0.1:4282/"],
+        &["http://127.0.0.1:4282/other"],
         &["http://127.0.0.1:4282/mcp#fragment"],
         &["mcp"],
         &["nextcloud"],
