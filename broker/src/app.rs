@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use broker_client::http::GuardedClient;
 use broker_client::keys::KeySource;
 use broker_client::verify::AccessTokenVerifier;
 
@@ -20,8 +21,9 @@ use crate::admin::AdminApi;
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::authorize::{Authorize, Logins};
+use crate::clients::{Clients, Policies};
 use crate::config::Config;
-use crate::domain::{Catalog, RegistrationPolicy};
+use crate::domain::{Catalog, RegistrationPolicy, UrlClients};
 use crate::exchange::{Mint, Strategies, Uids};
 use crate::http::{self, BrowserFlow, Endpoints, Health, Published};
 use crate::keys::Keyring;
@@ -45,6 +47,8 @@ pub struct Parts {
     pub keyring: Keyring,
     /// The identity provider.
     pub upstream: Arc<Upstream>,
+    /// Fetches what strangers name.
+    pub guarded: GuardedClient,
     /// The resources and downstreams.
     pub catalog: Arc<Catalog>,
     /// Time and randomness.
@@ -58,6 +62,8 @@ pub struct Settings {
     pub issuer: String,
     /// Who may register himself.
     pub registration: RegistrationPolicy,
+    /// Whose ids may be URLs.
+    pub url_clients: UrlClients,
     /// How long an access token lives.
     pub access_token: Duration,
     /// How long an authorization code is good.
@@ -75,6 +81,7 @@ impl From<&Config> for Settings {
         Self {
             issuer: config.server.issuer.clone(),
             registration: config.registration.policy,
+            url_clients: config.url_clients(),
             access_token: config.tokens.access_token,
             authorization_code: config.tokens.authorization_code,
             login: config.tokens.login,
@@ -95,19 +102,28 @@ pub struct Routers {
 /// Builds the routes: hands each endpoint what it needs and nothing else.
 #[must_use]
 pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
+    let known = Clients::new(
+        parts.store.clone(),
+        parts.ambient.clone(),
+        Policies {
+            registration: settings.registration,
+            url_clients: settings.url_clients.clone(),
+        },
+        parts.guarded.clone(),
+    );
     let clients = ClientAuthenticator {
-        store: parts.store.clone(),
+        clients: known.clone(),
         live: parts.live.clone(),
-        policy: settings.registration,
     };
     let verifier = Arc::new(verifier(parts, settings));
     let endpoints = Endpoints {
-        browser: Arc::new(BrowserFlow::new(authorize(parts, settings))),
+        browser: Arc::new(BrowserFlow::new(authorize(parts, settings, known))),
         published: Arc::new(Published {
             metadata: Metadata::new(
                 settings.issuer.clone(),
                 Arc::clone(&parts.catalog),
                 settings.registration,
+                settings.url_clients.policy,
             ),
             keys: parts.keyring.clone(),
         }),
@@ -144,16 +160,16 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
     }
 }
 
-fn authorize(parts: &Parts, settings: &Settings) -> Authorize {
+fn authorize(parts: &Parts, settings: &Settings, clients: Clients) -> Authorize {
     Authorize {
         store: parts.store.clone(),
+        clients,
         audit: parts.audit.clone(),
         ambient: parts.ambient.clone(),
         catalog: Arc::clone(&parts.catalog),
         upstream: Arc::clone(&parts.upstream),
         logins: Logins::default(),
         issuer: settings.issuer.clone(),
-        registration: settings.registration,
         login_lifetime: settings.login,
         code_lifetime: settings.authorization_code,
     }

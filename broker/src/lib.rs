@@ -13,6 +13,7 @@
 //! | [`keys`] | signing keys: sign, publish, rotate |
 //! | [`upstream`] | the identity provider we proxy login to; here we are the client |
 //! | [`exchange`] | what a caller's token may become |
+//! | [`clients`] | who a `client_id` is and whether it may be used; documents behind URLs |
 //! | [`authorize`], [`token`], [`register`], [`metadata`], [`admin`] | one protocol step each |
 //! | [`http`] | axum: routes, extraction, pages, error bodies |
 //! | [`tasks`] | periodic work |
@@ -24,6 +25,7 @@ pub mod app;
 pub mod audit;
 pub mod authorize;
 pub mod cli;
+pub mod clients;
 pub mod config;
 pub mod crypto;
 pub mod domain;

@@ -34,6 +34,7 @@ pub struct Metadata {
     issuer: String,
     catalog: Arc<Catalog>,
     registration: RegistrationPolicy,
+    url_clients: RegistrationPolicy,
 }
 
 /// Server metadata (RFC 8414 §2, RFC 9207 §3, RFC 9728 §4).
@@ -54,6 +55,9 @@ pub struct ServerMetadata {
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
     code_challenge_methods_supported: &'static [&'static str],
     authorization_response_iss_parameter_supported: bool,
+    /// OAuth Client ID Metadata Document §5.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    client_id_metadata_document_supported: bool,
     protected_resources: Vec<String>,
 }
 
@@ -68,13 +72,20 @@ pub struct ProviderMetadata {
 }
 
 impl Metadata {
-    /// The metadata of this issuer.
+    /// The metadata of this issuer; the two policies are for clients that register themselves and
+    /// for those whose id is a URL.
     #[must_use]
-    pub fn new(issuer: String, catalog: Arc<Catalog>, registration: RegistrationPolicy) -> Self {
+    pub fn new(
+        issuer: String,
+        catalog: Arc<Catalog>,
+        registration: RegistrationPolicy,
+        url_clients: RegistrationPolicy,
+    ) -> Self {
         Self {
             issuer,
             catalog,
             registration,
+            url_clients,
         }
     }
 
@@ -111,6 +122,7 @@ impl Metadata {
             revocation_endpoint_auth_methods_supported: AUTH_METHODS,
             code_challenge_methods_supported: &["S256"],
             authorization_response_iss_parameter_supported: true,
+            client_id_metadata_document_supported: self.url_clients != RegistrationPolicy::Closed,
             protected_resources: resources
                 .iter()
                 .map(|resource| resource.id.to_string())
@@ -170,6 +182,7 @@ mod tests {
             issuer.to_owned(),
             Arc::new(Catalog::default()),
             registration,
+            registration,
         )
     }
 
@@ -200,6 +213,7 @@ mod tests {
         ] {
             let document = metadata("https://a.example", policy).server();
             assert_eq!(document.registration_endpoint.is_some(), listed);
+            assert_eq!(document.client_id_metadata_document_supported, listed);
         }
     }
 

@@ -1,7 +1,6 @@
 //! Dynamic client registration (RFC 7591), gated by the whitelist.
 //!
-//! A stranger writes this document. What we understand is checked and bounded, what we do not is
-//! ignored (RFC 7591 §2), grants that we do not offer are dropped instead of refused, and the answer
+//! A stranger writes this document; what becomes of its members is [`crate::clients`]' rule. The answer
 //! is the registration as it now stands, defaults included. Managing a registration later (RFC 7592)
 //! is not here.
 
@@ -15,30 +14,16 @@ use serde_json::{Map, Value};
 
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
+use crate::clients::{ClientMetadata, invalid, text};
 use crate::crypto::Handle;
 use crate::domain::{
-    Actor, AuditEvent, AuditKind, Catalog, Client, ClientId, ClientKind, ClientStatus, GrantType,
-    Outcome, RedirectUri, RegistrationPolicy, RequestInfo, TokenEndpointAuthMethod,
+    Actor, AuditEvent, AuditKind, Catalog, Client, ClientId, ClientKind, ClientStatus, Outcome,
+    RedirectUri, RegistrationPolicy, RequestInfo, TokenEndpointAuthMethod,
 };
 use crate::storage::Store;
 
 /// The largest registration document, in bytes.
 pub const LARGEST_DOCUMENT: usize = 16 * 1024;
-
-/// How many redirect URIs a client may have.
-const MOST_REDIRECT_URIS: usize = 20;
-
-/// The longest text of a metadata member, in bytes.
-const LONGEST_TEXT: usize = 1024;
-
-/// The longest name, in characters: it stands on the consent page.
-const LONGEST_NAME: usize = 100;
-
-/// Members that are kept as texts.
-const TEXTS: [&str; 3] = ["application_type", "software_id", "software_version"];
-
-/// Members that are kept as web addresses.
-const ADDRESSES: [&str; 4] = ["client_uri", "logo_uri", "policy_uri", "tos_uri"];
 
 /// The registration endpoint: what it needs.
 pub struct RegistrationEndpoint {
@@ -120,10 +105,14 @@ impl RegistrationEndpoint {
                 "Clients cannot register themselves here. Ask the administrator of this server.",
             ));
         }
-        let asked = Asked::parse(body)?;
-        let secret = (asked.auth_method != TokenEndpointAuthMethod::None)
-            .then(|| Handle::generate(&self.ambient));
-        let client = self.client(asked, secret.as_ref(), event)?;
+        let document: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
+            invalid("The body is not a JSON object with client metadata.").because(error)
+        })?;
+        let asked = ClientMetadata::parse(&document)?;
+        let auth_method = auth_method(&document)?;
+        let secret =
+            (auth_method != TokenEndpointAuthMethod::None).then(|| Handle::generate(&self.ambient));
+        let client = self.client(asked, auth_method, secret.as_ref(), event)?;
 
         let mut registered = AuditEvent {
             client_id: Some(client.id.clone()),
@@ -154,7 +143,8 @@ impl RegistrationEndpoint {
 
     fn client(
         &self,
-        asked: Asked,
+        asked: ClientMetadata,
+        auth_method: TokenEndpointAuthMethod,
         secret: Option<&Handle>,
         event: &AuditEvent,
     ) -> Result<Client, OAuthError> {
@@ -168,12 +158,12 @@ impl RegistrationEndpoint {
             name: asked.name,
             redirect_uris: asked.redirect_uris,
             grant_types: asked.grant_types,
-            auth_method: asked.auth_method,
+            auth_method,
             secrets: secret.map(Handle::hash).into_iter().collect(),
             scope: asked.scope,
             serves: Vec::new(),
             exchange: Vec::new(),
-            metadata: asked.metadata,
+            metadata: asked.description,
             registration_token: None,
             created_at: event.at,
             updated_at: event.at,
@@ -213,137 +203,6 @@ impl RegistrationEndpoint {
     }
 }
 
-/// What the document asks for, as far as we grant it.
-struct Asked {
-    name: Option<String>,
-    redirect_uris: Vec<RedirectUri>,
-    grant_types: Vec<GrantType>,
-    auth_method: TokenEndpointAuthMethod,
-    scope: Option<Scope>,
-    metadata: Map<String, Value>,
-}
-
-impl Asked {
-    fn parse(body: &[u8]) -> Result<Self, OAuthError> {
-        let document: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
-            invalid("The body is not a JSON object with client metadata.").because(error)
-        })?;
-        Ok(Self {
-            name: name(&document)?,
-            grant_types: grant_types(&document)?,
-            redirect_uris: redirect_uris(&document)?,
-            auth_method: auth_method(&document)?,
-            scope: scope(&document)?,
-            metadata: metadata(&document)?,
-        })
-    }
-}
-
-fn invalid(description: impl Into<std::borrow::Cow<'static, str>>) -> OAuthError {
-    OAuthError::invalid_client_metadata(description)
-}
-
-/// A text member, bounded; `null` and an empty text count as absent.
-fn text<'a>(
-    document: &'a Map<String, Value>,
-    member: &'static str,
-) -> Result<Option<&'a str>, OAuthError> {
-    match document.get(member) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text))
-            if text.len() <= LONGEST_TEXT && !text.chars().any(char::is_control) =>
-        {
-            Ok(Some(text.as_str()).filter(|text| !text.is_empty()))
-        }
-        Some(_) => Err(invalid(format!(
-            "{member} must be a text of at most {LONGEST_TEXT} bytes without control characters."
-        ))),
-    }
-}
-
-/// A member that is a list of texts.
-fn texts<'a>(
-    document: &'a Map<String, Value>,
-    member: &'static str,
-) -> Result<Option<Vec<&'a str>>, OAuthError> {
-    let wrong = || invalid(format!("{member} must be a list of texts."));
-    match document.get(member) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Array(items)) => items
-            .iter()
-            .map(|item| item.as_str().ok_or_else(wrong))
-            .collect::<Result<Vec<_>, _>>()
-            .map(Some),
-        Some(_) => Err(wrong()),
-    }
-}
-
-fn name(document: &Map<String, Value>) -> Result<Option<String>, OAuthError> {
-    let name = text(document, "client_name")?;
-    if name.is_some_and(|name| name.chars().count() > LONGEST_NAME) {
-        return Err(invalid(format!(
-            "client_name must have at most {LONGEST_NAME} characters."
-        )));
-    }
-    Ok(name.map(str::to_owned))
-}
-
-/// The grants asked, as far as a client that registers itself may have them. Exchange is not among
-/// them: nobody makes himself the server of a resource.
-fn grant_types(document: &Map<String, Value>) -> Result<Vec<GrantType>, OAuthError> {
-    if texts(document, "response_types")?.is_some_and(|types| !types.contains(&"code")) {
-        return Err(invalid("response_types must contain code."));
-    }
-    // RFC 7591 §2: the default when it is left out.
-    let asked = texts(document, "grant_types")?
-        .unwrap_or_else(|| vec![GrantType::AuthorizationCode.as_str()]);
-    let granted: Vec<_> = [GrantType::AuthorizationCode, GrantType::RefreshToken]
-        .into_iter()
-        .filter(|grant| asked.contains(&grant.as_str()))
-        .collect();
-    if granted.contains(&GrantType::AuthorizationCode) {
-        Ok(granted)
-    } else {
-        Err(invalid(
-            "grant_types must contain authorization_code; refresh_token is the other one offered.",
-        ))
-    }
-}
-
-fn redirect_uris(document: &Map<String, Value>) -> Result<Vec<RedirectUri>, OAuthError> {
-    let asked = texts(document, "redirect_uris")?.unwrap_or_default();
-    if asked.is_empty() || asked.len() > MOST_REDIRECT_URIS {
-        return Err(OAuthError::invalid_redirect_uri(format!(
-            "redirect_uris must name 1 to {MOST_REDIRECT_URIS} redirect URIs."
-        )));
-    }
-    asked
-        .into_iter()
-        .map(|uri| {
-            RedirectUri::parse(uri).map_err(|error| {
-                OAuthError::invalid_redirect_uri(format!(
-                    "The redirect URI {} {error}.",
-                    describable(uri)
-                ))
-            })
-        })
-        .collect()
-}
-
-/// What a stranger sent, fit for an `error_description` (RFC 6749 §5.2: no quotes, no backslash,
-/// only ASCII) and short.
-fn describable(text: &str) -> String {
-    const LONGEST: usize = 200;
-    text.chars()
-        .take(LONGEST)
-        .map(|character| match character {
-            '"' | '\\' => '?',
-            character if character.is_ascii_graphic() || character == ' ' => character,
-            _ => '?',
-        })
-        .collect()
-}
-
 fn auth_method(document: &Map<String, Value>) -> Result<TokenEndpointAuthMethod, OAuthError> {
     // RFC 7591 §2: the default when it is left out.
     let asked = text(document, "token_endpoint_auth_method")?.unwrap_or("client_secret_basic");
@@ -352,38 +211,4 @@ fn auth_method(document: &Map<String, Value>) -> Result<TokenEndpointAuthMethod,
             "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post.",
         )
     })
-}
-
-fn scope(document: &Map<String, Value>) -> Result<Option<Scope>, OAuthError> {
-    text(document, "scope")?
-        .map(str::parse)
-        .transpose()
-        .map_err(|error| invalid("scope has characters that no scope has.").because(error))
-}
-
-/// The descriptive members that we keep.
-fn metadata(document: &Map<String, Value>) -> Result<Map<String, Value>, OAuthError> {
-    let mut kept = Map::new();
-    for member in TEXTS {
-        if let Some(text) = text(document, member)? {
-            kept.insert(member.to_owned(), text.into());
-        }
-    }
-    for member in ADDRESSES {
-        if let Some(text) = text(document, member)? {
-            // They may become links on our pages.
-            if !matches!(url::Url::parse(text), Ok(url) if matches!(url.scheme(), "https" | "http"))
-            {
-                return Err(invalid(format!("{member} must be a web address.")));
-            }
-            kept.insert(member.to_owned(), text.into());
-        }
-    }
-    if let Some(contacts) = texts(document, "contacts")? {
-        if contacts.iter().any(|contact| contact.len() > LONGEST_TEXT) {
-            return Err(invalid("A contact is too long."));
-        }
-        kept.insert("contacts".to_owned(), contacts.into());
-    }
-    Ok(kept)
 }

@@ -4,6 +4,7 @@
 //! and under which lock. A published migration is never edited; see `README.md`.
 
 mod m20261121_000001_initial;
+mod m20261121_000002_client_documents;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -20,7 +21,10 @@ pub struct Migrator;
 
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261121_000001_initial::Migration)]
+        vec![
+            Box::new(m20261121_000001_initial::Migration),
+            Box::new(m20261121_000002_client_documents::Migration),
+        ]
     }
 
     fn migration_table_name() -> DynIden {

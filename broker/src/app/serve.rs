@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Parts, Routers, SeedError, Settings, routers, seed};
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
+use crate::clients::guarded_client;
 use crate::config::Config;
 use crate::keys::{KeyError, Keyring};
 use crate::live::Live;
@@ -104,6 +105,7 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
         store,
         keyring,
         upstream: Arc::new(upstream),
+        guarded: guarded_client(&config.url_clients())?,
         catalog: Arc::new(config.catalog()),
         ambient,
     })

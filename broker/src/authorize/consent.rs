@@ -10,7 +10,8 @@ use super::flow::{FlowSecret, OpenFlow, of_client};
 use super::{Authorize, AuthorizeError, ClientRedirect, Page};
 use crate::crypto;
 use crate::domain::{
-    Actor, AuditEvent, AuditKind, Authorization, ClientKind, Outcome, RequestInfo, Stage, StageKind,
+    Actor, AuditEvent, AuditKind, Authorization, Client, ClientKind, ClientUrl, Outcome,
+    RequestInfo, Stage, StageKind,
 };
 use crate::upstream::{DiscoveryError, Login};
 
@@ -24,6 +25,8 @@ pub struct ConsentPage {
     pub client_name: Option<String>,
     /// Whether the client gave itself that name, so that nobody has checked it.
     pub is_self_named: bool,
+    /// The host whose owner vouches for the name and the redirect URIs: it publishes them over https.
+    pub published_by: Option<String>,
     /// The client's id.
     pub client_id: String,
     /// Where the answer goes: a host, or the scheme of an app's private-use URI.
@@ -95,10 +98,12 @@ impl Authorize {
                 (scope.to_owned(), meaning.to_owned())
             })
             .collect();
+        let published_by = published_by(&client);
         Ok(ConsentPage {
             flow: authorization.id.as_str().to_owned(),
             csrf: secret.csrf(),
-            is_self_named: client.kind != ClientKind::Preregistered,
+            is_self_named: client.kind != ClientKind::Preregistered && published_by.is_none(),
+            published_by,
             client_name: client.name,
             client_id: client.id.as_str().to_owned(),
             redirect_host: authorization.redirect_uri.display_host(),
@@ -258,6 +263,16 @@ impl Authorize {
             Stage::AwaitingConsent | Stage::AwaitingLogin => Ok(()),
         }
     }
+}
+
+/// The host that publishes the client's document, if it was fetched over https.
+fn published_by(client: &Client) -> Option<String> {
+    if client.kind != ClientKind::Url {
+        return None;
+    }
+    ClientUrl::parse(&client.id)
+        .filter(ClientUrl::is_verifiable)
+        .map(|url| url.origin())
 }
 
 /// The page for an IdP that cannot be asked now. A fault of configuration looks the same to the

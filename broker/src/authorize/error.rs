@@ -7,6 +7,7 @@ use broker_client::BoxError;
 use broker_client::oauth::{ErrorCode, OAuthError};
 
 use super::ClientRedirect;
+use crate::clients::{DocumentFault, Refusal, Unresolved};
 use crate::domain::ClientId;
 use crate::storage::StoreError;
 
@@ -50,6 +51,10 @@ pub enum Page {
     BlockedClient,
     /// An administrator has to approve the client first.
     PendingClient,
+    /// The client's id is a URL, and such clients, or those of its domain, are not accepted.
+    UntrustedClient,
+    /// The client's id is a URL, and the document there cannot be used.
+    ClientDocument(DocumentFault),
     /// The redirect URI is not one of the client's.
     RedirectUri,
     /// There is no such flow: never was, or long gone.
@@ -84,7 +89,10 @@ impl Page {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownClient => ErrorCode::InvalidClient,
-            Self::BlockedClient | Self::PendingClient => ErrorCode::UnauthorizedClient,
+            Self::BlockedClient | Self::PendingClient | Self::UntrustedClient => {
+                ErrorCode::UnauthorizedClient
+            }
+            Self::ClientDocument(fault) => fault.code(),
             Self::RedirectUri => ErrorCode::InvalidRedirectUri,
             Self::BadRequest
             | Self::UnknownFlow
@@ -108,6 +116,17 @@ impl Page {
     }
 }
 
+impl PageError {
+    /// The same, about this client.
+    #[must_use]
+    pub fn about(self, client_id: &ClientId) -> Self {
+        Self {
+            client_id: Some(client_id.clone()),
+            ..self
+        }
+    }
+}
+
 impl fmt::Display for PageError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "a page instead of an answer: {:?}", self.page)
@@ -126,6 +145,19 @@ impl From<Page> for PageError {
             page,
             client_id: None,
             source: None,
+        }
+    }
+}
+
+impl From<Unresolved> for PageError {
+    fn from(error: Unresolved) -> Self {
+        match error {
+            Unresolved::Unknown => Page::UnknownClient.into(),
+            Unresolved::Refused(Refusal::Blocked) => Page::BlockedClient.into(),
+            Unresolved::Refused(Refusal::Waiting) => Page::PendingClient.into(),
+            Unresolved::Refused(Refusal::Untrusted) => Page::UntrustedClient.into(),
+            Unresolved::Document(error) => Page::ClientDocument(error.fault()).because(error),
+            Unresolved::Store(error) => Page::ServerError.because(error),
         }
     }
 }

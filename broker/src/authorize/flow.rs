@@ -1,7 +1,7 @@
 //! The one secret of a flow and what is derived from it; opening a flow by id and cookie.
 
 use crate::crypto::{self, Handle};
-use crate::domain::{Authorization, AuthorizationId, Client, ClientStatus, Stage};
+use crate::domain::{Authorization, AuthorizationId, Client, Stage};
 
 use super::{Authorize, AuthorizeError, Page, PageError};
 
@@ -105,16 +105,11 @@ impl Authorize {
             return Err(of_client(page, &authorization));
         }
         // Blocked or withdrawn meanwhile: nothing goes on.
-        let client = match self.store.client(&authorization.client_id).await? {
-            Some(client) if client.status == ClientStatus::Blocked => {
-                return Err(of_client(Page::BlockedClient, &authorization));
-            }
-            Some(client) if !client.is_usable(self.registration) => {
-                return Err(of_client(Page::PendingClient, &authorization));
-            }
-            Some(client) => client,
-            None => return Err(of_client(Page::UnknownClient, &authorization)),
-        };
+        let client = self
+            .clients
+            .for_running_login(&authorization.client_id)
+            .await
+            .map_err(|error| PageError::from(error).about(&authorization.client_id))?;
         Ok(OpenFlow {
             authorization,
             client,
@@ -124,11 +119,7 @@ impl Authorize {
 
 /// `page` about the flow's client.
 pub(super) fn of_client(page: Page, authorization: &Authorization) -> AuthorizeError {
-    AuthorizeError::Page(PageError {
-        page,
-        client_id: Some(authorization.client_id.clone()),
-        source: None,
-    })
+    PageError::from(page).about(&authorization.client_id).into()
 }
 
 #[cfg(test)]

@@ -16,9 +16,7 @@ use oxide_auth::primitives::grant::{Extensions, Value};
 use oxide_auth::primitives::registrar::{BoundClient, ExactUrl, PreGrant, RegisteredUrl};
 
 use super::{AuthorizationRequest, Authorize, AuthorizeError, ClientRedirect, Page, PageError};
-use crate::domain::{
-    Client, ClientId, ClientStatus, GrantType, RedirectUri, Resource, ResourceUri,
-};
+use crate::domain::{Client, ClientId, GrantType, RedirectUri, RequestInfo, Resource, ResourceUri};
 
 /// A request that passed every check.
 pub(super) struct Accepted {
@@ -76,6 +74,7 @@ impl Authorize {
     pub(super) async fn judge(
         &self,
         request: &AuthorizationRequest,
+        info: &RequestInfo,
     ) -> Result<Accepted, AuthorizeError> {
         if request.is_ambiguous() {
             return Err(Page::BadRequest.into());
@@ -96,7 +95,7 @@ impl Authorize {
                     None,
                     _,
                 ) => {
-                    let new = self.bind(client_id, redirect_uri.as_deref()).await?;
+                    let new = self.bind(client_id, redirect_uri.as_deref(), info).await?;
                     check_form(request).map_err(|error| self.redirect(&new, request, error))?;
                     let told = Told::Bound(bound_client(&new)?);
                     bound = Some(new);
@@ -146,25 +145,14 @@ impl Authorize {
         &self,
         client_id: String,
         redirect_uri: Option<&str>,
+        info: &RequestInfo,
     ) -> Result<Bound, AuthorizeError> {
         let client_id = ClientId::parse(client_id).map_err(|_| Page::UnknownClient)?;
-        let page = |page| {
-            AuthorizeError::Page(PageError {
-                page,
-                client_id: Some(client_id.clone()),
-                source: None,
-            })
-        };
-        let client = match self.store.client(&client_id).await? {
-            None => return Err(page(Page::UnknownClient)),
-            Some(client) if client.status == ClientStatus::Blocked => {
-                return Err(page(Page::BlockedClient));
-            }
-            Some(client) if !client.is_usable(self.registration) => {
-                return Err(page(Page::PendingClient));
-            }
-            Some(client) => client,
-        };
+        let client = self
+            .clients
+            .for_login(&client_id, info)
+            .await
+            .map_err(|error| PageError::from(error).about(&client_id))?;
         let redirect_uri = match (redirect_uri, client.redirect_uris.as_slice()) {
             (None, [only]) => Some(only.clone()),
             (None, _) => None,
@@ -178,7 +166,7 @@ impl Authorize {
                 client,
                 redirect_uri,
             }),
-            None => Err(page(Page::RedirectUri)),
+            None => Err(PageError::from(Page::RedirectUri).about(&client_id).into()),
         }
     }
 

@@ -47,14 +47,17 @@ pub use start::Started;
 
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
-use crate::domain::{Catalog, RegistrationPolicy};
+use crate::clients::Clients;
+use crate::domain::Catalog;
 use crate::storage::Store;
 use crate::upstream::Upstream;
 
 /// The browser flow's dependencies.
 pub struct Authorize {
-    /// Clients, authorizations, users.
+    /// Authorizations, users.
     pub store: Store,
+    /// Who the client is.
+    pub clients: Clients,
     /// The audit trail, for rows that stand for themselves. Rows of a change are written with it.
     pub audit: AuditLog,
     /// Time and randomness.
@@ -67,8 +70,6 @@ pub struct Authorize {
     pub logins: Logins,
     /// Our issuer, for the `iss` of every answer to a client.
     pub issuer: String,
-    /// Which clients may be used.
-    pub registration: RegistrationPolicy,
     /// How long a login may take from the first request to the callback.
     pub login_lifetime: Duration,
     /// How long a code is good.

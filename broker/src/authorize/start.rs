@@ -40,7 +40,7 @@ impl Authorize {
         request: &AuthorizationRequest,
         info: &RequestInfo,
     ) -> Result<Started, AuthorizeError> {
-        let accepted = self.judge(request).await?;
+        let accepted = self.judge(request, info).await?;
         let (id, cookie) = flow::new_flow(self)?;
         let now = self.ambient.now();
         let authorization = Authorization {
@@ -108,6 +108,15 @@ impl Authorize {
         let mut event = AuditEvent::new(self.ambient.now(), kind, actor).during(info);
         event.outcome = Outcome::Refused(code);
         event.client_id = client_id;
+        if let AuthorizeError::Page(PageError {
+            page: Page::ClientDocument(fault),
+            ..
+        }) = error
+        {
+            event
+                .details
+                .insert("reason".to_owned(), fault.as_str().into());
+        }
         self.audit
             .record(event)
             .await

@@ -13,6 +13,7 @@ mod clients;
 mod load;
 mod parts;
 mod read;
+mod registration;
 mod resources;
 mod secret;
 mod tokens;
@@ -27,13 +28,13 @@ use broker_client::secret::Secret;
 pub use clients::Client;
 pub use load::{ConfigError, from_table, load};
 pub use read::Problem;
+pub use registration::Registration;
 pub use resources::{Downstream, Resource};
 pub use secret::KeyMaterial;
 pub use tokens::Tokens;
 pub use upstream::{AuthenticationMethod, Upstream};
 
 use self::read::Section;
-use crate::domain::RegistrationPolicy;
 use crate::keys::Algorithm;
 use crate::storage::Synchronous;
 
@@ -52,7 +53,7 @@ pub struct Config {
     pub upstream: Upstream,
     /// `[tokens]`: how long things live.
     pub tokens: Tokens,
-    /// `[registration]`: clients that register themselves.
+    /// `[registration]`: clients that register themselves, or whose id is a URL.
     pub registration: Registration,
     /// `[[resources]]`: the protected MCP servers.
     pub resources: Vec<Resource>,
@@ -239,26 +240,6 @@ impl EncryptionKey {
         let key = section.required("key", "32 bytes in base64: `openssl rand -base64 32`");
         section.finish();
         Some(Self { id: id?, key: key? })
-    }
-}
-
-/// `[registration]`.
-#[derive(Debug, Clone)]
-pub struct Registration {
-    /// What becomes of clients that register themselves (RFC 7591): `open` (usable at once; the
-    /// user always sees the consent page), `approval` (usable once an administrator approves) or
-    /// `closed`.
-    ///
-    /// Default `open`, because MCP clients expect it. `BROKER__REGISTRATION__POLICY`. `approval`
-    /// where only known programs may reach your Nextcloud.
-    pub policy: RegistrationPolicy,
-}
-
-impl Registration {
-    fn read(mut section: Section<'_>) -> Self {
-        let policy = section.or("policy", RegistrationPolicy::Open);
-        section.finish();
-        Self { policy }
     }
 }
 

@@ -7,6 +7,7 @@ use super::{AuthenticationMethod, Client, Config};
 use crate::crypto::{self, Cipher};
 use crate::domain::{
     self, Catalog, ClientKind, ClientStatus, GrantType, Timestamp, TokenEndpointAuthMethod,
+    UrlClients,
 };
 use crate::keys::Policy;
 use crate::storage;
@@ -60,6 +61,18 @@ impl Config {
             token_lifetime: entry.token_lifetime,
         });
         Catalog::new(resources.collect(), downstreams.collect())
+    }
+
+    /// Whose client ids may be URLs.
+    #[must_use]
+    pub fn url_clients(&self) -> UrlClients {
+        let configured = &self.registration;
+        UrlClients {
+            policy: configured.url_clients,
+            allow: configured.url_client_domains_allow.clone(),
+            deny: configured.url_client_domains_deny.clone(),
+            allows_loopback: configured.danger_url_clients_on_loopback,
+        }
     }
 
     /// How long refresh tokens and grants live.

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::read::FromValue;
 use crate::domain::{
-    ClientId, DownstreamName, RedirectUri, RegistrationPolicy, ResourceUri, Strategy,
+    ClientId, Domain, DownstreamName, RedirectUri, RegistrationPolicy, ResourceUri, Strategy,
 };
 use crate::keys::Algorithm;
 use crate::storage::Synchronous;
@@ -167,6 +167,12 @@ impl FromValue for RedirectUri {
 impl FromValue for ClientId {
     fn from_value(value: Value) -> Result<Self, String> {
         Self::parse(String::from_value(value)?).map_err(|error| error.to_string())
+    }
+}
+
+impl FromValue for Domain {
+    fn from_value(value: Value) -> Result<Self, String> {
+        Self::parse(&String::from_value(value)?).map_err(|error| error.to_string())
     }
 }
 

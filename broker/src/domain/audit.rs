@@ -101,8 +101,10 @@ macro_rules! kinds {
 }
 
 kinds! {
-    /// A client registered itself (RFC 7591), or was refused.
+    /// A client registered itself (RFC 7591), or was refused; or one whose id is a URL was first seen.
     ClientRegistered => "client.registered",
+    /// The document of a client whose id is a URL says something else than before.
+    ClientDocumentChanged => "client.document_changed",
     /// The configuration created or changed a client.
     ClientSeeded => "client.seeded",
     /// An authorization request passed its checks, or was refused.

@@ -67,6 +67,15 @@ impl Client {
     }
 }
 
+/// When the document of a client whose id is a URL was fetched, and how long it is good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientDocument {
+    /// When it was last fetched.
+    pub fetched_at: Timestamp,
+    /// Until when it is used without asking again.
+    pub fresh_until: Timestamp,
+}
+
 /// How a client came to be registered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ClientKind {

@@ -4,6 +4,7 @@ mod audit;
 mod authorization;
 mod catalog;
 mod client;
+mod client_url;
 mod grant;
 mod ids;
 mod redirect_uri;
@@ -16,8 +17,10 @@ pub use audit::{Actor, AuditEvent, AuditKind, Outcome, RequestInfo};
 pub use authorization::{Authorization, Stage, StageKind};
 pub use catalog::Catalog;
 pub use client::{
-    Client, ClientKind, ClientStatus, GrantType, RegistrationPolicy, TokenEndpointAuthMethod,
+    Client, ClientDocument, ClientKind, ClientStatus, GrantType, RegistrationPolicy,
+    TokenEndpointAuthMethod,
 };
+pub use client_url::{ClientUrl, Domain, InvalidDomain, UrlClients};
 pub use grant::{EndReason, Grant};
 pub use ids::{AuthorizationId, ClientId, DownstreamName, GrantId, HandleHash, InvalidId, Subject};
 pub use redirect_uri::{InvalidRedirectUri, RedirectUri};

@@ -102,6 +102,8 @@ fn retry_link(error: &PageError, consent_path: &str) -> Option<String> {
         | Page::UnknownClient
         | Page::BlockedClient
         | Page::PendingClient
+        | Page::UntrustedClient
+        | Page::ClientDocument(_)
         | Page::RedirectUri
         | Page::UnknownFlow
         | Page::Expired

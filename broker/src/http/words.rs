@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 
 use crate::authorize::Page;
+use crate::clients::DocumentFault;
 
 /// The words of a page.
 pub(super) struct Words {
@@ -43,6 +44,13 @@ pub(super) fn words(page: &Page) -> Words {
             "This program is registered, but an administrator has to approve it before it can be used.",
             "Ask your administrator to approve it, then start the login again from the program.",
         ),
+        Page::UntrustedClient => (
+            StatusCode::FORBIDDEN,
+            "This program is not accepted here",
+            "It identifies itself by a web address that this broker does not trust.",
+            "Ask your administrator if you think that it should be trusted.",
+        ),
+        Page::ClientDocument(fault) => document(*fault),
         Page::RedirectUri => (
             StatusCode::BAD_REQUEST,
             "The way back does not match",
@@ -109,5 +117,38 @@ pub(super) fn words(page: &Page) -> Words {
         title,
         happened,
         advice,
+    }
+}
+
+/// Status, heading, what happened, what to do.
+type Texts = (StatusCode, &'static str, &'static str, &'static str);
+
+/// The words for a client whose id is a URL, when the document there cannot be used.
+fn document(fault: DocumentFault) -> Texts {
+    match fault {
+        DocumentFault::Unavailable => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "The program cannot be checked now",
+            "It identifies itself by a web address, and what is published there cannot be fetched at the moment.",
+            "Wait a moment, then reload this page.",
+        ),
+        DocumentFault::Absent => (
+            StatusCode::BAD_REQUEST,
+            "The program cannot be checked",
+            "It identifies itself by a web address, and nothing about it is published there.",
+            "Tell the makers of the program: nothing you do here can help.",
+        ),
+        DocumentFault::Invalid => (
+            StatusCode::BAD_REQUEST,
+            "The program cannot be checked",
+            "It identifies itself by a web address, and what is published there breaks the rules.",
+            "Tell the makers of the program; the log of this broker says which rule.",
+        ),
+        DocumentFault::AuthMethod => (
+            StatusCode::BAD_REQUEST,
+            "The program wants to prove itself in another way",
+            "Programs that identify themselves by a web address must be public clients here (token_endpoint_auth_method \"none\"), and this one is not.",
+            "Ask your administrator to register the program by hand.",
+        ),
     }
 }

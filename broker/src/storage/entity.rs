@@ -39,6 +39,20 @@ pub(super) mod client {
     no_relations!();
 }
 
+pub(super) mod client_document {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "client_documents")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub client_id: String,
+        pub fetched_at: i64,
+        pub fresh_until: i64,
+    }
+    no_relations!();
+}
+
 pub(super) mod user {
     use sea_orm::entity::prelude::*;
 

@@ -10,6 +10,7 @@
 mod admin_tokens;
 mod audit;
 mod authorizations;
+mod client_documents;
 mod clients;
 mod entity;
 mod error;

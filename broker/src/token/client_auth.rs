@@ -14,10 +14,10 @@ use broker_client::secret::Secret;
 use percent_encoding::percent_decode_str;
 
 use super::Form;
+use crate::clients::{Clients, Refusal};
 use crate::crypto;
-use crate::domain::{Client, ClientId, ClientStatus, RegistrationPolicy};
+use crate::domain::{Client, ClientId};
 use crate::live::Live;
-use crate::storage::Store;
 
 /// What a request says about its client.
 #[derive(Debug)]
@@ -97,12 +97,10 @@ fn form_decode(text: &str) -> Option<String> {
 /// Finds the client and checks its secret.
 #[derive(Clone)]
 pub struct ClientAuthenticator {
-    /// Where clients are.
-    pub store: Store,
+    /// Who the client is, and whether it may be used.
+    pub clients: Clients,
     /// The confidential clients in memory, so that an exchange needs no database.
     pub live: Live,
-    /// Whether a client that registered itself may be used before anybody approved it.
-    pub policy: RegistrationPolicy,
 }
 
 impl ClientAuthenticator {
@@ -110,7 +108,7 @@ impl ClientAuthenticator {
     ///
     /// # Errors
     /// `invalid_client` when it is unknown or its secret is wrong; `unauthorized_client` when it
-    /// is blocked or waits for approval.
+    /// is blocked, waits for approval or is not trusted any more.
     pub(super) async fn authenticate(
         &self,
         credentials: &Credentials,
@@ -135,16 +133,18 @@ impl ClientAuthenticator {
                 ));
             }
         }
-        if client.is_usable(self.policy) {
-            return Ok(client);
+        match self.clients.admit(&client) {
+            Ok(()) => Ok(client),
+            Err(refusal) => Err(OAuthError::unauthorized_client(match refusal {
+                Refusal::Blocked => "The client is blocked. Ask the administrator of this server.",
+                Refusal::Waiting => {
+                    "The client waits for approval by the administrator of this server."
+                }
+                Refusal::Untrusted => {
+                    "Clients of this domain are not accepted. Ask the administrator of this server."
+                }
+            })),
         }
-        Err(OAuthError::unauthorized_client(
-            if client.status == ClientStatus::Blocked {
-                "The client is blocked. Ask the administrator of this server."
-            } else {
-                "The client waits for approval by the administrator of this server."
-            },
-        ))
     }
 
     async fn find(&self, id: &str) -> Result<Option<Arc<Client>>, OAuthError> {
@@ -155,7 +155,7 @@ impl ClientAuthenticator {
         if let Ok(Some(client)) = self.live.client(&id) {
             return Ok(Some(client));
         }
-        Ok(self.store.client(&id).await?.map(Arc::new))
+        Ok(self.clients.known(&id).await?.map(Arc::new))
     }
 }
 

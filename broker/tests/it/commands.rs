@@ -113,7 +113,7 @@ fn migrate_creates_the_database_once() {
     let installation = Installation::new();
     assert_eq!(
         stdout(&installation.run(&["migrate"])),
-        "Migrations applied: 1.\n"
+        format!("Migrations applied: {}.\n", migrations::names().len())
     );
     assert!(installation.has("broker.db"));
     assert_eq!(

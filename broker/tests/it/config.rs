@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use broker::config::{self, Config, ConfigError, from_table};
-use broker::domain::{GrantType, Timestamp, TokenEndpointAuthMethod};
+use broker::domain::{Domain, GrantType, RegistrationPolicy, Timestamp, TokenEndpointAuthMethod};
 use broker::keys::Algorithm;
 use toml::{Table, Value};
 
@@ -157,6 +157,34 @@ fn an_empty_configuration_names_everything_that_is_required() {
                 .iter()
                 .any(|problem| problem.starts_with(&format!("{key}: is missing"))),
             "{key}: {problems:#?}"
+        );
+    }
+}
+
+#[test]
+fn clients_with_a_url_follow_the_policy_of_registration_unless_told_otherwise() {
+    for policy in ["open", "approval", "closed"] {
+        let config = with("registration.policy", policy).unwrap();
+        assert_eq!(config.url_clients().policy.as_str(), policy);
+    }
+    let text = EXAMPLE.replace(
+        "# policy = \"open\"\n",
+        "policy = \"closed\"\nurl_clients = \"open\"\n\
+         url_client_domains_allow = [\"Claude.AI\", \"vscode.dev\"]\n\
+         url_client_domains_deny = [\"github.io\"]\n",
+    );
+    let clients = read(&text).unwrap().url_clients();
+    assert_eq!(clients.policy, RegistrationPolicy::Open);
+    let names = |domains: &[Domain]| domains.iter().map(Domain::to_string).collect::<Vec<_>>();
+    assert_eq!(names(&clients.allow), ["claude.ai", "vscode.dev"]);
+    assert_eq!(names(&clients.deny), ["github.io"]);
+    assert!(!clients.allows_loopback);
+
+    for wrong in ["https://claude.ai", "*.claude.ai", "10.0.0.1"] {
+        let list = vec![Value::from(wrong)];
+        assert_problem(
+            with("registration.url_client_domains_allow", list),
+            "registration.url_client_domains_allow[0]",
         );
     }
 }

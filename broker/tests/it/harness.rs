@@ -14,11 +14,12 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use broker::ambient::{Ambient, Entropy};
 use broker::app::{self, Parts, Routers, Settings};
 use broker::audit::AuditLog;
+use broker::clients::guarded_client;
 use broker::crypto::{self, Cipher, Handle};
 use broker::domain::{
     AuditEvent, Authorization, AuthorizationId, Catalog, Client, ClientId, ClientKind,
     ClientStatus, Downstream, DownstreamName, GrantType, RedirectUri, RegistrationPolicy, Resource,
-    ResourceUri, Stage, Strategy, Subject, Timestamp, TokenEndpointAuthMethod, User,
+    ResourceUri, Stage, Strategy, Subject, Timestamp, TokenEndpointAuthMethod, UrlClients, User,
 };
 use broker::keys::{Algorithm, Keyring, Policy};
 use broker::live::Live;
@@ -175,6 +176,7 @@ impl Broker {
             store,
             keyring,
             upstream: Arc::new(upstream),
+            guarded: guarded_client(&plan.settings.url_clients).unwrap(),
             catalog: Arc::new(plan.catalog),
             ambient,
         };
@@ -534,6 +536,12 @@ fn plan() -> Plan {
         settings: Settings {
             issuer: ISSUER.to_owned(),
             registration: RegistrationPolicy::Open,
+            url_clients: UrlClients {
+                policy: RegistrationPolicy::Open,
+                allow: Vec::new(),
+                deny: Vec::new(),
+                allows_loopback: false,
+            },
             access_token: Duration::from_mins(10),
             authorization_code: Duration::from_mins(1),
             login: Duration::from_mins(10),

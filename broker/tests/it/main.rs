@@ -10,12 +10,14 @@
 )]
 
 mod browser;
+mod documents;
 mod harness;
 mod idp;
 
 mod audit;
 mod authorization_code;
 mod client_authentication;
+mod client_documents;
 mod commands;
 mod config;
 mod coverage;

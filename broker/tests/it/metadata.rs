@@ -38,6 +38,7 @@ async fn the_server_document_lists_what_works() {
                 ["none", "client_secret_basic", "client_secret_post"],
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
+            "client_id_metadata_document_supported": true,
             "protected_resources": [RESOURCE, OTHER_RESOURCE],
         })
     );
@@ -123,6 +124,16 @@ async fn a_closed_registration_is_not_listed() {
         Broker::planned(|plan| plan.settings.registration = RegistrationPolicy::Closed).await;
     let document = broker.get(SERVER).await.json();
     assert_eq!(document.get("registration_endpoint"), None);
+    assert_eq!(document["client_id_metadata_document_supported"], true);
+}
+
+#[tokio::test]
+async fn client_ids_that_are_urls_are_announced_unless_closed() {
+    let broker =
+        Broker::planned(|plan| plan.settings.url_clients.policy = RegistrationPolicy::Closed).await;
+    let document = broker.get(SERVER).await.json();
+    assert_eq!(document.get("client_id_metadata_document_supported"), None);
+    assert!(document["registration_endpoint"].is_string());
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ mod values;
 use std::time::Duration;
 
 use broker::domain::{
-    Actor, AuditEvent, AuditKind, Authorization, ClientKind, ClientStatus, EndReason, Outcome,
-    Rotation, Stage, StageKind, Timestamp, TokenEndpointAuthMethod, User,
+    Actor, AuditEvent, AuditKind, Authorization, ClientDocument, ClientKind, ClientStatus,
+    EndReason, Outcome, Rotation, Stage, StageKind, Timestamp, TokenEndpointAuthMethod, User,
 };
 use broker::storage::{
     AdminRole, AdminToken, AuditFilter, KeyState, Retention, StoreError, StoredKey,
@@ -47,6 +47,7 @@ use on_both;
 on_both! {
     a_client_reads_back_and_changes_only_from_the_version_it_had
     clients_are_found_by_kind_by_secret_and_by_change
+    a_fetched_document_is_remembered_as_long_as_its_client
     a_login_updates_everything_but_the_first_one
     every_stage_of_an_authorization_reads_back
     of_many_that_advance_an_authorization_one_wins
@@ -141,6 +142,38 @@ async fn clients_are_found_by_kind_by_secret_and_by_change(database: Database) {
     assert_eq!(ids(confidential), ["b", "c"]);
     let changed = store.clients_changed_since(at(200)).await.unwrap();
     assert_eq!(ids(changed), ["b", "c"], "the boundary is included");
+}
+
+async fn a_fetched_document_is_remembered_as_long_as_its_client(database: Database) {
+    let store = database.open().await;
+    let client = client("https://agent.example/client.json");
+    let first = ClientDocument {
+        fetched_at: at(1),
+        fresh_until: at(2),
+    };
+    let orphan = store.record_client_document(&client.id, first).await;
+    assert!(matches!(orphan, Err(StoreError::Database(_))), "{orphan:?}");
+
+    store.insert_client(&client).await.unwrap();
+    assert_eq!(store.client_document(&client.id).await.unwrap(), None);
+    let second = ClientDocument {
+        fetched_at: at(3),
+        fresh_until: at(5),
+    };
+    for document in [first, second] {
+        let outcome = store.record_client_document(&client.id, document).await;
+        outcome.unwrap();
+        let found = store.client_document(&client.id).await.unwrap();
+        assert_eq!(found, Some(document));
+    }
+    assert_eq!(
+        store.client(&client.id).await.unwrap(),
+        Some(client.clone())
+    );
+
+    database.execute("DELETE FROM clients").await;
+    let store = database.open().await;
+    assert_eq!(store.client_document(&client.id).await.unwrap(), None);
 }
 
 async fn a_login_updates_everything_but_the_first_one(database: Database) {

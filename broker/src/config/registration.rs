@@ -1,0 +1,57 @@
+//! `[registration]`: clients that nobody here has registered.
+
+use super::read::Section;
+use crate::domain::{Domain, RegistrationPolicy};
+
+/// `[registration]`.
+#[derive(Debug, Clone)]
+pub struct Registration {
+    /// What becomes of clients that register themselves (RFC 7591): `open` (usable at once; the
+    /// user always sees the consent page), `approval` (usable once an administrator approves) or
+    /// `closed`.
+    ///
+    /// Default `open`, because MCP clients expect it. `BROKER__REGISTRATION__POLICY`. `approval`
+    /// where only known programs may reach your Nextcloud.
+    pub policy: RegistrationPolicy,
+    /// What becomes of clients whose id is the URL of a document about them: `open`, `approval` or
+    /// `closed`, as for `policy`.
+    ///
+    /// Default: as `policy`. `BROKER__REGISTRATION__URL_CLIENTS`. The owner of the URL's domain
+    /// vouches for the client, so it can be `open` where `policy` is not.
+    pub url_clients: RegistrationPolicy,
+    /// The only domains whose URL clients are accepted; each stands for everything below it too.
+    ///
+    /// Default `[]`: all. `BROKER__REGISTRATION__URL_CLIENT_DOMAINS_ALLOW`. Name the makers of the
+    /// programs that you want, and only theirs can be used.
+    pub url_client_domains_allow: Vec<Domain>,
+    /// Domains whose URL clients are refused, even if allowed; each stands for everything below it
+    /// too.
+    ///
+    /// Default `[]`. `BROKER__REGISTRATION__URL_CLIENT_DOMAINS_DENY`. Hosts on which anybody can
+    /// publish files belong here, when all are allowed.
+    pub url_client_domains_deny: Vec<Domain>,
+    /// Whether the URL may be on this very machine (`localhost`, `127.0.0.1`, `[::1]`), over plain
+    /// http too.
+    ///
+    /// Default `false`. `BROKER__REGISTRATION__DANGER_URL_CLIENTS_ON_LOOPBACK`. For developing a
+    /// client; elsewhere it lets strangers make the broker ask whatever listens beside it.
+    pub danger_url_clients_on_loopback: bool,
+}
+
+impl Registration {
+    pub(super) fn read(mut section: Section<'_>) -> Self {
+        let policy = section.or("policy", RegistrationPolicy::Open);
+        let url_clients = section.or("url_clients", policy);
+        let url_client_domains_allow = section.list("url_client_domains_allow");
+        let url_client_domains_deny = section.list("url_client_domains_deny");
+        let danger_url_clients_on_loopback = section.or("danger_url_clients_on_loopback", false);
+        section.finish();
+        Self {
+            policy,
+            url_clients,
+            url_client_domains_allow,
+            url_client_domains_deny,
+            danger_url_clients_on_loopback,
+        }
+    }
+}
