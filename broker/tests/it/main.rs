@@ -18,6 +18,7 @@ mod audit;
 mod authorization_code;
 mod client_authentication;
 mod client_documents;
+mod client_products;
 mod commands;
 mod config;
 mod coverage;
