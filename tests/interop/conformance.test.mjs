@@ -20,8 +20,7 @@ import { startStack } from './stack.mjs';
 const SUITE = fileURLToPath(new URL('./node_modules/@modelcontextprotocol/conformance/dist/index.js', import.meta.url));
 const EXPECTED = {
   'authorization-server-metadata': 'SUCCESS',
-  // A recommendation: client ids that are URLs (Client ID Metadata Documents).
-  'authorization-server-metadata-cimd': 'WARNING',
+  'authorization-server-metadata-cimd': 'SUCCESS',
   'authorization-code-grant': 'SUCCESS',
 };
 
