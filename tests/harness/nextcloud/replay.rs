@@ -22,6 +22,7 @@
 //! | `expect.json` | `"<int>"`, `"<string>"`, `"<bool>"`, `"<any>"`; `["<each>", shape]`; objects have exactly these members unless `"..."` is one |
 //! | `expect.xml` | exactly these element names occur (`d`, `s`, `oc`, `nc`, `cal`, `card`, `cs`) |
 //! | `expect.xml_text` | the text of the first element with that name |
+//! | `remember` | `json:/pointer`, `header:name` or `xml:name` of the answer, by a name of one's own |
 
 mod shape;
 
@@ -338,7 +339,8 @@ impl Player<'_> {
     }
 }
 
-/// Takes a value out of an answer: `json:/pointer` or `header:name`, without quotes.
+/// Takes a value out of an answer: `json:/pointer`, `header:name` without quotes, or `xml:name`,
+/// the text of the first element with that name.
 fn pick(answer: &Answer, source: &str) -> Result<String> {
     let (kind, place) = source.split_once(':').context("a source is kind:place")?;
     match kind {
@@ -355,6 +357,16 @@ fn pick(answer: &Answer, source: &str) -> Result<String> {
                 .get(place)
                 .context("no such header to remember")?;
             Ok(value.to_str()?.trim_matches('"').to_owned())
+        }
+        "xml" => {
+            let root = xml::parse(&answer.body).map_err(anyhow::Error::msg)?;
+            let mut found = None;
+            root.walk(&mut |element| {
+                if found.is_none() && prefixed(element) == place {
+                    found = Some(element.text.clone());
+                }
+            });
+            found.context("no such element to remember")
         }
         other => bail!("nothing can be remembered from {other}"),
     }

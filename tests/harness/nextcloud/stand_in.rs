@@ -13,6 +13,7 @@ use tokio::task::JoinHandle;
 
 use super::account::Account;
 use super::clock::Clock;
+use super::dav::calendars;
 use super::families::FAMILIES;
 use super::observe::Observations;
 use super::provider::ProviderEntry;
@@ -235,6 +236,31 @@ impl NextcloudStandIn {
     #[must_use]
     pub fn notes(&self, uid: &str) -> Vec<Value> {
         notes::all(&self.server, uid)
+    }
+
+    /// Puts an event or a task into a user's calendar, which is made if it is not there.
+    ///
+    /// # Errors
+    /// When the text is no calendar object.
+    pub fn put_calendar_object(
+        &self,
+        uid: &str,
+        calendar: &str,
+        name: &str,
+        text: &str,
+    ) -> anyhow::Result<()> {
+        calendars::arrange(&self.server, uid, calendar, name, text)
+    }
+
+    /// The events and tasks of a user's calendar as they are stored, by name.
+    #[must_use]
+    pub fn calendar_objects(&self, uid: &str, calendar: &str) -> Vec<(String, String)> {
+        calendars::stored(&self.server, uid, calendar)
+    }
+
+    /// Subscribes a user to a calendar of another server.
+    pub fn subscribe_calendar(&self, uid: &str, name: &str, source: &str) {
+        calendars::subscribe(&self.server, uid, name, source);
     }
 }
 

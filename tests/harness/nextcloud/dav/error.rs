@@ -149,6 +149,12 @@ impl DavError {
         )
     }
 
+    /// Adds an element, ready as XML.
+    pub(super) fn detail(mut self, element: &str) -> Self {
+        self.details.push_str(element);
+        self
+    }
+
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }

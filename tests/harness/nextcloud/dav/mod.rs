@@ -1,9 +1,10 @@
 //! WebDAV: `/remote.php/dav/` with its collections, and the legacy `/remote.php/webdav/`.
 //!
-//! Owns authentication, dispatch and the error shape. A collection (files, principals; later
-//! calendars, address books, the trash bin) is one module and one line in [`COLLECTIONS`].
+//! Owns authentication, dispatch and the error shape. A collection (files, principals, calendars;
+//! later address books, the trash bin) is one module and one line in [`COLLECTIONS`].
 
 mod auth;
+pub(super) mod calendars;
 mod conditions;
 mod error;
 mod files;
@@ -45,8 +46,11 @@ const LEGACY_MOUNT: &str = "/remote.php/webdav";
 type Handler = fn(&Server, &DavRequest) -> Result<Response, DavError>;
 
 /// The collections by their first path segment.
-const COLLECTIONS: &[(&str, Handler)] =
-    &[("principals", principals::serve), ("files", files::serve)];
+const COLLECTIONS: &[(&str, Handler)] = &[
+    ("principals", principals::serve),
+    ("files", files::serve),
+    ("calendars", calendars::serve),
+];
 
 /// An authenticated WebDAV request.
 pub(super) struct DavRequest {
@@ -61,7 +65,12 @@ pub(super) struct DavRequest {
 
 impl DavRequest {
     fn classes(&self) -> &'static str {
-        if self.legacy { LEGACY_CLASSES } else { CLASSES }
+        match self.path.first().map(String::as_str) {
+            _ if self.legacy => LEGACY_CLASSES,
+            Some("calendars") => calendars::CLASSES,
+            Some("principals") => principals::CLASSES,
+            Some(_) | None => CLASSES,
+        }
     }
 }
 

@@ -15,9 +15,24 @@ use super::properties::{
 };
 use super::{ALLOW, DavRequest, MOUNT, root};
 
+const CALDAV: &str = "urn:ietf:params:xml:ns:caldav";
+
+/// The `DAV` header below `/remote.php/dav/principals/`.
+pub(super) const CLASSES: &str = "1, 3, extended-mkcol, access-control, \
+    calendarserver-principal-property-search, oc-resource-sharing, calendar-access, \
+    calendar-proxy, calendar-auto-schedule, calendar-availability, nc-calendar-trashbin, \
+    nc-calendar-webcal-cache, calendarserver-subscribed, oc-calendar-publishing, \
+    calendarserver-sharing, addressbook, nc-paginate, nextcloud-checksum-update, \
+    nc-calendar-search, nc-enable-birthday-calendar";
+
 /// The address of a user's principal.
 pub(super) fn address(uid: &str) -> String {
     format!("{MOUNT}/principals/users/{}/", encode_segment(uid))
+}
+
+/// The address of a user's calendar home, or of something in it.
+fn calendar_home(account: &Account, below: &str) -> String {
+    format!("{MOUNT}/calendars/{}/{below}", encode_segment(&account.uid))
 }
 
 pub(super) fn serve(server: &Server, request: &DavRequest) -> Result<Response, DavError> {
@@ -96,6 +111,19 @@ fn property(request: &DavRequest, account: &Account, name: &Name) -> Option<Elem
         (DAV, "principal-URL") => Some(href_property(name, &address(&account.uid))),
         (DAV, "alternate-URI-set") => {
             Some(href_property(name, &format!("mailto:{}", account.email)))
+        }
+        (CALDAV, "calendar-home-set") => Some(href_property(name, &calendar_home(account, ""))),
+        (CALDAV, "schedule-inbox-URL") => {
+            Some(href_property(name, &calendar_home(account, "inbox/")))
+        }
+        (CALDAV, "schedule-outbox-URL") => {
+            Some(href_property(name, &calendar_home(account, "outbox/")))
+        }
+        (CALDAV, "calendar-user-type") => Some(element().text("INDIVIDUAL")),
+        (CALDAV, "calendar-user-address-set") => {
+            let email = (!account.email.is_empty()).then(|| format!("mailto:{}", account.email));
+            let addresses = email.into_iter().chain([address(&account.uid)]);
+            Some(element().with_children(addresses.map(|one| href_element(&one))))
         }
         (DAV, "group-membership") => {
             let groups = account

@@ -239,7 +239,7 @@ fn profile(server: &Server, account: &Account) -> Value {
         "groups": account.groups,
         "language": "en",
         "locale": "",
-        "timezone": "UTC",
+        "timezone": account.profile.get("timezone").map_or("UTC", String::as_str),
         "notify_email": null,
         "backendCapabilities": {"setDisplayName": true, "setPassword": true},
     });
