@@ -273,9 +273,9 @@ impl Document {
         self.element(name, |document| document.text(text))
     }
 
-    /// Writes text, escaped.
+    /// Writes text, escaped. What XML cannot carry at all becomes U+FFFD.
     pub(super) fn text(&mut self, text: &str) {
-        self.event(Event::Text(BytesText::new(text)));
+        self.event(Event::Text(BytesText::from_escaped(escaped(text))));
     }
 
     /// Closes the root element.
@@ -288,6 +288,24 @@ impl Document {
         // Writing to memory cannot fail.
         drop(self.0.write_event(event));
     }
+}
+
+/// Text that reads as it is again, whoever parses it.
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            // Bare, it would be read as a line feed (XML 1.0 §2.11).
+            '\r' => escaped.push_str("&#13;"),
+            // One of the others would make the whole document unreadable (§2.2).
+            '\t' | '\n' | ' '..='\u{fffd}' | '\u{10000}'.. => escaped.push(character),
+            _ => escaped.push(char::REPLACEMENT_CHARACTER),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]
@@ -366,8 +384,9 @@ mod tests {
     #[test]
     fn text_is_escaped() {
         let mut document = Document::new("d:x");
-        document.leaf("d:literal", "a<b>&\"c\"");
+        document.leaf("d:literal", "a<b>&\"c\"\r\n\0\u{fffe}\u{7f}😀");
         let xml = String::from_utf8(document.finish("d:x")).expect("utf-8");
-        assert!(xml.contains("<d:literal>a&lt;b&gt;&amp;"), "{xml}");
+        let wanted = "<d:literal>a&lt;b&gt;&amp;\"c\"&#13;\n\u{fffd}\u{fffd}\u{7f}😀</d:literal>";
+        assert!(xml.contains(wanted), "{xml}");
     }
 }

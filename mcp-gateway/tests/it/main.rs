@@ -15,6 +15,7 @@ mod account;
 mod calls;
 mod credentials;
 mod files;
+mod names;
 mod notes;
 mod protocol;
 mod support;
