@@ -12,6 +12,7 @@
 
 mod access;
 mod account;
+mod calendar;
 mod calls;
 mod credentials;
 mod files;

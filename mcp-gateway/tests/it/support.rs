@@ -11,7 +11,7 @@ use axum::{
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
-use broker_client::testing::FakeServer;
+use broker_client::testing::{FakeClock, FakeServer};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
 use mcp_gateway::{app, config};
@@ -213,7 +213,17 @@ async fn answer(State((script, seen, abandoned)): State<Shared>, request: Reques
         } else {
             path.as_str()
         };
-        match script.get_mut(&(method.clone(), place.to_owned())) {
+        // Nor does a new event or task.
+        let anywhere = place
+            .strip_suffix(".ics")
+            .and_then(|place| place.rsplit_once('/'))
+            .map(|(folder, _)| format!("{folder}/*"));
+        let exact = (method.clone(), place.to_owned());
+        let key = match anywhere {
+            Some(anywhere) if !script.contains_key(&exact) => (method.clone(), anywhere),
+            Some(_) | None => exact,
+        };
+        match script.get_mut(&key) {
             Some(queue) if queue.len() > 1 => queue.remove(0),
             Some(queue) => queue[0].clone(),
             None => Answer::text(599, "text/plain", &format!("no script for {method} {path}")),
@@ -275,6 +285,20 @@ impl Gateway {
     /// One that exchanges.
     pub(crate) async fn start() -> Self {
         Self::with("", "").await
+    }
+
+    /// One that lives at this time, in seconds since 1970.
+    pub(crate) async fn at(unix: u64) -> Self {
+        let (issuer, nextcloud) = (FakeServer::start().await, FakeNextcloud::start().await);
+        let lines = format!("url = \"{}\"", nextcloud.url);
+        let config = exchanging_config(&issuer, "", &lines);
+        let clock = Arc::new(FakeClock::at(unix));
+        let router = app::build_at(&config, clock).expect("a gateway");
+        Self {
+            issuer,
+            nextcloud,
+            router,
+        }
     }
 
     /// One with more lines in `[server]` and in `[nextcloud]`.
@@ -463,6 +487,15 @@ pub(crate) fn post(
 }
 
 fn exchanging(issuer: &FakeServer, server_lines: &str, nextcloud_lines: &str) -> Router {
+    let config = exchanging_config(issuer, server_lines, nextcloud_lines);
+    app::build(&config).expect("a gateway")
+}
+
+fn exchanging_config(
+    issuer: &FakeServer,
+    server_lines: &str,
+    nextcloud_lines: &str,
+) -> config::Config {
     let text = format!(
         r#"
         [nextcloud]
@@ -477,8 +510,7 @@ fn exchanging(issuer: &FakeServer, server_lines: &str, nextcloud_lines: &str) ->
         "#,
         issuer.issuer().issuer(),
     );
-    let config = config::from_parts(&text, []).expect("a good configuration");
-    app::build(&config).expect("a gateway")
+    config::from_parts(&text, []).expect("a good configuration")
 }
 
 /// A note as the Notes app sends it.

@@ -187,9 +187,16 @@ pub(super) async fn run(client: Client, arguments: BulkArguments) -> Result<Repo
     }
     let rest = matching.len().saturating_sub(MOST);
     matching.truncate(MOST);
-    let mut results = Vec::new();
+    let (mut results, matches) = (Vec::new(), matching.len());
     for (found, event) in matching {
         results.push(item(&client, &arguments, found, event, &home).await);
+        let done = results.len();
+        client
+            .progress()
+            .report(done, Some(matches), || {
+                format!("{done} of {matches} events")
+            })
+            .await;
     }
     let count = |wanted: &[Outcome]| {
         let results = results.iter();

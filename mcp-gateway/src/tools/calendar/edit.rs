@@ -318,3 +318,6 @@ pub(super) fn priority(number: i64) -> Result<String, ToolError> {
         "{number} is no priority. It is 1 (the highest) to 9, or 0 for none."
     )))
 }
+
+#[cfg(test)]
+mod tests;
