@@ -252,13 +252,23 @@ pub fn causes(error: &ToolError) -> String {
     }
 }
 
+/// The words that Nextcloud gives for a refusal.
+#[must_use]
+pub fn words(error: &Error) -> Option<String> {
+    let Error::Refused(answer) = error else {
+        return None;
+    };
+    reason(&answer.body)
+}
+
 /// How much of Nextcloud's own words is passed on, in characters.
 const REASON_LENGTH: usize = 200;
 
 /// The words that Nextcloud gives for a refusal, from JSON or DAV's XML, cut and on one line.
 fn reason(body: &[u8]) -> Option<String> {
     let text = if let Ok(value) = serde_json::from_slice::<Value>(body) {
-        ["/message", "/ocs/meta/message", "/error"]
+        // Cookbook says `msg`, or nothing but the words.
+        ["/message", "/ocs/meta/message", "/error", "/msg", ""]
             .into_iter()
             .find_map(|pointer| value.pointer(pointer)?.as_str().map(str::to_owned))
     } else {
@@ -291,7 +301,16 @@ mod tests {
                 .as_deref(),
             Some("Filename is a reserved word")
         );
+        assert_eq!(
+            reason(br#"{"msg":"No recipe name was given.","file":"/var/www/x.php"}"#).as_deref(),
+            Some("No recipe name was given")
+        );
+        assert_eq!(
+            reason(br#""No recipe there""#).as_deref(),
+            Some("No recipe there")
+        );
         assert_eq!(reason(b"<html>"), None);
+        assert_eq!(reason(b"999999"), None);
         let long = format!("{{\"message\":\"{}\"}}", "x".repeat(5000));
         assert_eq!(
             reason(long.as_bytes()).map(|text| text.len()),

@@ -9,11 +9,13 @@
     reason = "helpers of tests: JSON is indexed, and what is broken may stop the run"
 )]
 
+mod deck;
 mod demo;
 mod login;
 mod login_errors;
 mod replicas;
 mod restart;
+mod sharing;
 mod standin;
 mod story;
 mod support;

@@ -4,12 +4,14 @@
 //! hand in the sub-modules. No other process is needed here.
 
 mod accounts;
+mod deck;
 mod files;
 mod header_rules;
 mod keys;
 mod notes;
 mod observations;
 mod recordings;
+mod sharing;
 mod token_check;
 
 use anyhow::Result;

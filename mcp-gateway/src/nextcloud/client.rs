@@ -255,17 +255,18 @@ impl Client {
         let mut headers = request.headers.clone();
         headers.insert(OCS_API_REQUEST, HeaderValue::from_static("true"));
         headers.extend(self.trace.clone().map(|trace| (TRACEPARENT, trace)));
-        let response = self
+        let mut asked = self
             .inner
             .transport
             .http
             .request(request.method.clone(), url)
             .headers(headers)
             .header(header::AUTHORIZATION, authorization.0)
-            .body(request.body.clone())
-            .send()
-            .await
-            .map_err(transport_error)?;
+            .body(request.body.clone());
+        if let Some(patience) = request.patience {
+            asked = asked.timeout(patience);
+        }
+        let response = asked.send().await.map_err(transport_error)?;
         self.receive(response, request.size).await
     }
 

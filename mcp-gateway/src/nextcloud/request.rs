@@ -1,5 +1,7 @@
 //! A request to Nextcloud and its answer, before anyone judges them.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use serde::{Serialize, de::DeserializeOwned};
@@ -24,6 +26,7 @@ pub struct Request {
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
     pub(super) size: Size,
+    pub(super) patience: Option<Duration>,
 }
 
 impl Request {
@@ -39,6 +42,7 @@ impl Request {
             headers,
             body: Bytes::new(),
             size: Size::Whole,
+            patience: None,
         }
     }
 
@@ -72,6 +76,24 @@ impl Request {
     pub fn json(self, body: &impl Serialize) -> Result<Self, Error> {
         let body = serde_json::to_vec(body).map_err(|error| Error::Request(Box::new(error)))?;
         Ok(self.body(HeaderValue::from_static("application/json"), body))
+    }
+
+    /// Sets a body as a form of the web (`application/x-www-form-urlencoded`).
+    #[must_use]
+    pub fn form<'a>(self, pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish();
+        let form = HeaderValue::from_static("application/x-www-form-urlencoded");
+        self.body(form, body)
+    }
+
+    /// Waits this long for the answer, whatever the configuration says: for what is known to take
+    /// its time.
+    #[must_use]
+    pub fn patience(mut self, patience: Duration) -> Self {
+        self.patience = Some(patience);
+        self
     }
 
     /// Lets an answer beyond the limit be cut instead of refused.

@@ -124,11 +124,7 @@ impl Component {
     }
 
     /// Changes the lines of a property one by one, each in its place; `None` removes the line.
-    pub(super) fn rewrite(
-        &mut self,
-        name: &str,
-        mut change: impl FnMut(&Line) -> Option<Line>,
-    ) {
+    pub(super) fn rewrite(&mut self, name: &str, mut change: impl FnMut(&Line) -> Option<Line>) {
         let ending = self.begin.ending();
         let items = std::mem::take(&mut self.items).into_iter();
         self.items = items
@@ -136,7 +132,7 @@ impl Component {
                 Item::Line(line) if line.name == name => {
                     change(&line).map(|line| Item::Line(line.ended(ending)))
                 }
-                other => Some(other),
+                kept @ (Item::Line(_) | Item::Component(_)) => Some(kept),
             })
             .collect();
     }
@@ -324,9 +320,9 @@ impl Line {
         self.head_alone().raw(value)
     }
 
-    /// Whether it is a line of this property, whose name is in upper case.
-    pub(super) fn is(&self, name: &str) -> bool {
-        self.name == name
+    /// The property's name in upper case, without a group.
+    pub(super) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The name, group and parameters without the value, to be completed.

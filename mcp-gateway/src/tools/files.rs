@@ -12,7 +12,7 @@ use http::StatusCode;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Family, Needs, Tool};
+use super::{Effect, Family, Needs, Tool, page::Page};
 use crate::{
     error::{About, Describe, ToolError, describe},
     nextcloud::{Client, Entry, Error, FilePath, Replace, Written},
@@ -181,19 +181,12 @@ async fn list(client: Client, arguments: ListArguments) -> Result<Listing, ToolE
             .cmp(&a.is_folder)
             .then_with(|| a.path.name().cmp(b.path.name()))
     });
-    let total = entries.len();
-    let limit = arguments.limit.unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    let end = arguments.offset.saturating_add(limit);
+    let page = Page::of(entries, arguments.offset, arguments.limit, PAGE, MAX_PAGE);
     Ok(Listing {
         path: path.to_string(),
-        entries: entries
-            .into_iter()
-            .skip(arguments.offset)
-            .take(limit)
-            .map(FileEntry::from)
-            .collect(),
-        total,
-        next_offset: (end < total).then_some(end),
+        entries: page.items.into_iter().map(FileEntry::from).collect(),
+        total: page.total,
+        next_offset: page.next_offset,
     })
 }
 

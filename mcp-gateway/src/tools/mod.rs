@@ -6,12 +6,18 @@
 
 mod account;
 mod calendar;
+mod contacts;
 mod content_line;
+mod cookbook;
+mod deck;
 mod definition;
 mod files;
 mod notes;
+mod page;
 mod resource;
 mod schema;
+mod sharing;
+mod tables;
 
 use std::collections::BTreeSet;
 
@@ -30,7 +36,17 @@ pub struct Family {
 /// Every tool and resource of this server.
 #[must_use]
 pub fn catalog() -> Catalog {
-    Catalog::new([account::family(), notes::family(), calendar::family(), files::family()])
+    Catalog::new([
+        account::family(),
+        notes::family(),
+        calendar::family(),
+        contacts::family(),
+        cookbook::family(),
+        deck::family(),
+        tables::family(),
+        files::family(),
+        sharing::family(),
+    ])
 }
 
 /// The tools and resources, in a fixed order.
@@ -243,6 +259,57 @@ mod tests {
                 "nc_calendar_update_todo",
                 "nc_calendar_delete_todo",
                 "nc_calendar_search_todos",
+                "nc_contacts_list_addressbooks",
+                "nc_contacts_list_contacts",
+                "nc_contacts_create_addressbook",
+                "nc_contacts_delete_addressbook",
+                "nc_contacts_create_contact",
+                "nc_contacts_delete_contact",
+                "nc_contacts_update_contact",
+                "nc_cookbook_import_recipe",
+                "nc_cookbook_list_recipes",
+                "nc_cookbook_get_recipe",
+                "nc_cookbook_create_recipe",
+                "nc_cookbook_update_recipe",
+                "nc_cookbook_delete_recipe",
+                "nc_cookbook_search_recipes",
+                "nc_cookbook_list_categories",
+                "nc_cookbook_get_recipes_in_category",
+                "nc_cookbook_list_keywords",
+                "nc_cookbook_get_recipes_with_keywords",
+                "nc_cookbook_set_config",
+                "nc_cookbook_reindex",
+                "deck_get_boards",
+                "deck_get_board",
+                "deck_get_stacks",
+                "deck_get_stack",
+                "deck_get_cards",
+                "deck_get_card",
+                "deck_get_labels",
+                "deck_get_label",
+                "deck_create_board",
+                "deck_create_stack",
+                "deck_update_stack",
+                "deck_delete_stack",
+                "deck_create_card",
+                "deck_update_card",
+                "deck_delete_card",
+                "deck_archive_card",
+                "deck_unarchive_card",
+                "deck_reorder_card",
+                "deck_create_label",
+                "deck_update_label",
+                "deck_delete_label",
+                "deck_assign_label_to_card",
+                "deck_remove_label_from_card",
+                "deck_assign_user_to_card",
+                "deck_unassign_user_from_card",
+                "nc_tables_list_tables",
+                "nc_tables_get_schema",
+                "nc_tables_read_table",
+                "nc_tables_insert_row",
+                "nc_tables_update_row",
+                "nc_tables_delete_row",
                 "nc_webdav_list_directory",
                 "nc_webdav_read_file",
                 "nc_webdav_write_file",
@@ -254,6 +321,11 @@ mod tests {
                 "nc_webdav_find_by_name",
                 "nc_webdav_find_by_type",
                 "nc_webdav_list_favorites",
+                "nc_share_create",
+                "nc_share_delete",
+                "nc_share_get",
+                "nc_share_list",
+                "nc_share_update",
             ]
         );
     }

@@ -2,12 +2,17 @@
 
 use axum::body::Body;
 use http::Request;
+use mcp_gateway::tools::catalog;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Gateway, HOST, RESOURCE, Reply, note};
 
-const ALL_SCOPES: &str = "files.read files.write notes.read notes.write";
 const METADATA: &str = "http://127.0.0.1:4282/.well-known/oauth-protected-resource/mcp";
+
+/// Every scope that some tool asks for.
+fn all_scopes() -> String {
+    catalog().scopes().to_string()
+}
 
 fn call(tool: &str) -> String {
     json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": { "name": tool, "arguments": { "note_id": 7 } } })
@@ -33,7 +38,10 @@ async fn without_a_token_a_client_learns_where_to_get_one() {
     assert_eq!(reply.status, 401);
     assert_eq!(
         reply.header("www-authenticate"),
-        format!("Bearer scope=\"{ALL_SCOPES}\", resource_metadata=\"{METADATA}\""),
+        format!(
+            "Bearer scope=\"{}\", resource_metadata=\"{METADATA}\"",
+            all_scopes()
+        ),
         "every scope that a session will need: some clients never ask again"
     );
     for path in [
@@ -59,7 +67,7 @@ async fn without_a_token_a_client_learns_where_to_get_one() {
         );
         assert_eq!(
             reply.body["scopes_supported"].as_array().map(Vec::len),
-            Some(4)
+            Some(all_scopes().split(' ').count())
         );
     }
 }
@@ -215,9 +223,9 @@ async fn headers_never_widen_what_the_body_asks() {
 #[tokio::test]
 async fn lists_show_what_the_token_allows_in_a_fixed_order() {
     let gateway = Gateway::start().await;
-    let all = gateway.rpc(ALL_SCOPES, "tools/list", json!({})).await;
+    let all = gateway.rpc(&all_scopes(), "tools/list", json!({})).await;
     let all = names(&all, "tools", "name");
-    assert_eq!(all.len(), 20);
+    assert_eq!(all.len(), catalog().tools().len());
     let some = gateway.rpc("notes.read", "tools/list", json!({})).await;
     let some = names(&some, "tools", "name");
     assert_eq!(
@@ -259,7 +267,7 @@ async fn lists_show_what_the_token_allows_in_a_fixed_order() {
 #[tokio::test]
 async fn a_tool_says_what_it_does_and_returns() {
     let gateway = Gateway::start().await;
-    let reply = gateway.rpc(ALL_SCOPES, "tools/list", json!({})).await;
+    let reply = gateway.rpc(&all_scopes(), "tools/list", json!({})).await;
     let tools = reply.body["result"]["tools"].as_array().expect("tools");
     let tool = tools
         .iter()

@@ -78,11 +78,11 @@ fn multistatus(responses: &str) -> Answer {
 
 /// A member of the calendar home: its type, what it holds, more properties.
 fn member(name: &str, kind: &str, components: &[&str], more: &str) -> String {
-    let components: Vec<String> = components
+    let components = components
         .iter()
         .map(|one| format!("<cal:comp name=\"{one}\"/>"))
-        .collect();
-    let components = components.concat();
+        .collect::<Vec<_>>()
+        .concat();
     format!(
         "<d:response><d:href>{HOME}{name}/</d:href><d:propstat><d:prop>\
          <d:resourcetype><d:collection/>{kind}</d:resourcetype>\

@@ -102,8 +102,12 @@ fn scopes() -> Value {
     json!({
         "notes.read": "Read your notes",
         "notes.write": "Create, change and delete your notes",
+        "deck.read": "Read your Deck boards and cards",
+        "deck.write": "Create, change and delete your Deck boards and cards",
         "files.read": "Read your files and folders",
         "files.write": "Create, change and delete your files and folders",
+        "sharing.read": "See with whom your files are shared",
+        "sharing.write": "Share your files and end shares",
     })
 }
 

@@ -7,7 +7,7 @@ use axum::Router;
 use serde_json::Value;
 
 use super::server::{Server, Shared};
-use super::{dav, login, notes, ocs, system};
+use super::{cookbook, dav, deck, login, notes, ocs, sharing, system, tables};
 
 /// One API family.
 pub(super) struct Family {
@@ -38,5 +38,21 @@ pub(super) const FAMILIES: &[Family] = &[
     Family {
         routes: notes::routes,
         capabilities: notes::capabilities,
+    },
+    Family {
+        routes: deck::routes,
+        capabilities: deck::capabilities,
+    },
+    Family {
+        routes: sharing::routes,
+        capabilities: sharing::capabilities,
+    },
+    Family {
+        routes: cookbook::routes,
+        capabilities: cookbook::capabilities,
+    },
+    Family {
+        routes: tables::routes,
+        capabilities: tables::capabilities,
     },
 ];

@@ -13,12 +13,12 @@ use tokio::task::JoinHandle;
 
 use super::account::Account;
 use super::clock::Clock;
-use super::dav::calendars;
+use super::dav::{addressbooks, calendars};
 use super::families::FAMILIES;
 use super::observe::Observations;
 use super::provider::ProviderEntry;
 use super::server::{Server, Shared};
-use super::{front, notes, ocs};
+use super::{cookbook, deck, front, notes, ocs, sharing, tables};
 
 /// What the stand-in starts with.
 pub struct StandInConfig {
@@ -261,6 +261,50 @@ impl NextcloudStandIn {
     /// Subscribes a user to a calendar of another server.
     pub fn subscribe_calendar(&self, uid: &str, name: &str, source: &str) {
         calendars::subscribe(&self.server, uid, name, source);
+    }
+
+    /// Puts a card into a user's address book.
+    ///
+    /// # Errors
+    /// When the text is no card, or there is no such address book.
+    pub fn put_card(&self, uid: &str, book: &str, name: &str, text: &str) -> anyhow::Result<()> {
+        addressbooks::arrange(&self.server, uid, book, name, text)
+    }
+
+    /// The cards of a user's address book as they are stored, by name.
+    #[must_use]
+    pub fn cards(&self, uid: &str, book: &str) -> Vec<(String, String)> {
+        addressbooks::stored(&self.server, uid, book)
+    }
+
+    /// Every recipe of a user as the Cookbook API shows it, by id.
+    #[must_use]
+    pub fn recipes(&self, uid: &str) -> Vec<Value> {
+        cookbook::all(&self.server, uid)
+    }
+
+    /// Puts a recipe on a page of the web, from where users can import it.
+    pub fn publish_recipe(&self, url: &str, recipe: Value) {
+        cookbook::publish(&self.server, url, recipe);
+    }
+
+    /// The titles of a table's columns and below them the values of its rows; `None` without such
+    /// a table.
+    #[must_use]
+    pub fn table(&self, id: u64) -> Option<Value> {
+        tables::simple(&self.server, id)
+    }
+
+    /// Every board that a user sees in Deck with its lists and all their cards, archived ones too.
+    #[must_use]
+    pub fn boards(&self, uid: &str) -> Vec<Value> {
+        deck::all(&self.server, uid)
+    }
+
+    /// Every share that a user made, as the sharing API shows it.
+    #[must_use]
+    pub fn shares(&self, uid: &str) -> Vec<Value> {
+        sharing::all(&self.server, uid)
     }
 }
 

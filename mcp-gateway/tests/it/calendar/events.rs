@@ -524,7 +524,6 @@ async fn what_is_gone_already_is_no_failure_to_delete_and_one_to_read() {
         Answer::dav_error(404, "Node with name 'work' could not be found"),
     );
     let arguments = json!({ "calendar_name": "work", "event_uid": "plan" });
-    // This one still gets the first answer, from before the calendar went.
     gateway
         .ok(WRITE, "nc_calendar_delete_event", arguments.clone())
         .await;

@@ -1,4 +1,4 @@
-//! Tasks.
+//! Tasks: what the tools send for them and make of the answers.
 
 use serde_json::json;
 

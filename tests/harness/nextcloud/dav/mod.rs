@@ -1,8 +1,9 @@
 //! WebDAV: `/remote.php/dav/` with its collections, and the legacy `/remote.php/webdav/`.
 //!
-//! Owns authentication, dispatch and the error shape. A collection (files, principals, calendars;
-//! later address books, the trash bin) is one module and one line in [`COLLECTIONS`].
+//! Owns authentication, dispatch and the error shape. A collection (files, principals, calendars,
+//! address books; later the trash bin) is one module and one line in [`COLLECTIONS`].
 
+pub(super) mod addressbooks;
 mod auth;
 pub(super) mod calendars;
 mod conditions;
@@ -50,6 +51,7 @@ const COLLECTIONS: &[(&str, Handler)] = &[
     ("principals", principals::serve),
     ("files", files::serve),
     ("calendars", calendars::serve),
+    ("addressbooks", addressbooks::serve),
 ];
 
 /// An authenticated WebDAV request.
@@ -67,6 +69,7 @@ impl DavRequest {
     fn classes(&self) -> &'static str {
         match self.path.first().map(String::as_str) {
             _ if self.legacy => LEGACY_CLASSES,
+            Some("addressbooks") => addressbooks::CLASSES,
             Some("calendars") => calendars::CLASSES,
             Some("principals") => principals::CLASSES,
             Some(_) | None => CLASSES,

@@ -1,6 +1,6 @@
 //! What hangs on a card: labels, people, attachments.
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
@@ -12,10 +12,9 @@ use super::super::server::Shared;
 use super::boards::required;
 use super::cards::CardPath;
 use super::error::DeckError;
-use super::json;
 use super::model::{Card, Deck, Right};
+use super::shapes;
 use super::{Asker, act, id};
-use axum::extract::Path;
 
 /// The API shows none of those that are files.
 pub(super) async fn attachments(
@@ -116,7 +115,7 @@ pub(super) async fn assign_user(
             card.assigned.push((assignment, uid.clone()));
         }
         deck.card_changed(id, asker.now);
-        Ok(json::assignment(assignment, &uid, id, &asker.names))
+        Ok(shapes::assignment(assignment, &uid, id, &asker.names))
     })
 }
 
@@ -139,6 +138,6 @@ pub(super) async fn unassign_user(
         };
         let (assignment, uid) = card.assigned.remove(place);
         deck.card_changed(id, asker.now);
-        Ok(json::assignment(assignment, &uid, id, &asker.names))
+        Ok(shapes::assignment(assignment, &uid, id, &asker.names))
     })
 }

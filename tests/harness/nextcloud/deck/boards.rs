@@ -11,9 +11,9 @@ use super::super::parameters::Parameters;
 use super::super::server::Shared;
 use super::super::text::{header, parse_http_date, query_parameter};
 use super::error::DeckError;
-use super::json::{self, BoardForm};
 use super::model::{Board, Label, Right, Rule};
-use super::{act, id};
+use super::shapes::{self, BoardForm};
+use super::{act, id, read};
 
 /// The labels that every new board has.
 const LABELS: [(&str, &str); 4] = [
@@ -35,11 +35,12 @@ pub(super) async fn list(
     } else {
         BoardForm::Listed
     };
-    act(&server, &session, |deck, asker| {
+    read(&server, &session, &headers, |deck, asker| {
         let since = match header(&headers, "if-modified-since") {
             None => 0,
-            Some(text) => parse_http_date(text)
-                .ok_or(DeckError::Rule("Invalid If-Modified-Since header provided."))?,
+            Some(text) => parse_http_date(text).ok_or(DeckError::Rule(
+                "Invalid If-Modified-Since header provided.",
+            ))?,
         };
         // The newest change is looked for among what changed since: nothing, and PHP breaks.
         if since > asker.now {
@@ -49,7 +50,7 @@ pub(super) async fn list(
         let seen = deck.boards.iter().filter(|(_, board)| {
             board.last_modified >= since && board.grants(&asker.uid, Right::Read)
         });
-        let shown = seen.map(|(id, _)| json::board(deck, &asker.names, *id, form, &asker.uid));
+        let shown = seen.map(|(id, _)| shapes::board(deck, &asker.names, *id, form, &asker.uid));
         Ok(shown.collect())
     })
 }
@@ -58,11 +59,12 @@ pub(super) async fn show(
     State(server): State<Shared>,
     CorsRoute(session): CorsRoute,
     Path(board): Path<String>,
+    headers: HeaderMap,
 ) -> Response {
-    act(&server, &session, |deck, asker| {
+    read(&server, &session, &headers, |deck, asker| {
         let id = id(&board, "board")?;
         deck.board(id, &asker.uid, Right::Read)?;
-        Ok(json::board(
+        Ok(shapes::board(
             deck,
             &asker.names,
             id,
@@ -101,7 +103,7 @@ pub(super) async fn create(
             let label_id = deck.next_id();
             deck.labels.insert(label_id, label);
         }
-        Ok(json::board(
+        Ok(shapes::board(
             deck,
             &asker.names,
             id,
@@ -153,7 +155,7 @@ pub(super) async fn update(
             board.archived = parameters.truth("archived").unwrap_or_default();
         }
         deck.board_changed(id, asker.now);
-        Ok(json::board(
+        Ok(shapes::board(
             deck,
             &asker.names,
             id,
@@ -175,7 +177,7 @@ pub(super) async fn remove(
             board.deleted_at = asker.now;
         }
         deck.board_changed(id, asker.now);
-        Ok(json::board(
+        Ok(shapes::board(
             deck,
             &asker.names,
             id,
@@ -208,7 +210,7 @@ pub(super) async fn share(
             share: may("permissionShare"),
             manage: may("permissionManage"),
         };
-        let value: Value = json::rule(&rule, id, &asker.names);
+        let value: Value = shapes::rule(&rule, id, &asker.names);
         if let Some(board) = deck.boards.get_mut(&id) {
             board.acl.push(rule);
         }

@@ -12,12 +12,11 @@ use time::{Date, OffsetDateTime, UtcOffset};
 use super::super::gate::CorsRoute;
 use super::super::parameters::Parameters;
 use super::super::server::Shared;
-use super::super::with_etag;
 use super::boards::required;
 use super::error::DeckError;
-use super::json;
 use super::model::{Card, Deck, Right};
-use super::{Asker, act, id};
+use super::shapes;
+use super::{Asker, act, id, read};
 
 /// The ids of a card's path: board, list, card.
 pub(super) type CardPath = Path<(String, String, String)>;
@@ -28,22 +27,13 @@ pub(super) async fn show(
     Path((_, _, card)): CardPath,
     headers: HeaderMap,
 ) -> Response {
-    let mut tag = String::new();
-    let response = act(&server, &session, |deck, asker| {
+    read(&server, &session, &headers, |deck, asker| {
         let id = id(&card, "card")?;
         let card = deck.card(id, &asker.uid, Right::Read)?;
-        let mut value = json::card(deck, &asker.names, id, card);
-        json::set(&mut value, "attachments", json!([]));
-        value["ETag"]
-            .as_str()
-            .unwrap_or_default()
-            .clone_into(&mut tag);
+        let mut value = shapes::card(deck, &asker.names, id, card);
+        shapes::set(&mut value, "attachments", json!([]));
         Ok(value)
-    });
-    if tag.is_empty() {
-        return response;
-    }
-    with_etag(response, &tag, &headers)
+    })
 }
 
 pub(super) async fn create(
@@ -57,16 +47,20 @@ pub(super) async fn create(
     act(&server, &session, |deck, asker| {
         let stack = id(&stack, "stack")?;
         let title = required(&parameters, "title", 255)?;
-        let kind = match parameters.has("type") {
-            true => required(&parameters, "type", 32)?,
-            false => "plain".to_owned(),
+        let kind = if parameters.has("type") {
+            required(&parameters, "type", 32)?
+        } else {
+            "plain".to_owned()
         };
         deck.stack(stack, &asker.uid, Right::Edit)?;
         deck.check_board_of_stack(stack)?;
         let card = Card {
             stack,
             title,
-            description: parameters.text("description").unwrap_or_default().to_owned(),
+            description: parameters
+                .text("description")
+                .unwrap_or_default()
+                .to_owned(),
             description_before: None,
             kind,
             order: parameters.number("order").unwrap_or(999),
@@ -82,7 +76,7 @@ pub(super) async fn create(
             last_modified: asker.now,
         };
         let id = deck.next_id();
-        let value = json::card(deck, &asker.names, id, &card);
+        let value = shapes::card(deck, &asker.names, id, &card);
         deck.cards.insert(id, card);
         deck.card_changed(id, asker.now);
         Ok(value)
@@ -153,7 +147,7 @@ pub(super) async fn update(
         let value = deck
             .cards
             .get(&id)
-            .map(|card| json::card(deck, &asker.names, id, card));
+            .map(|card| shapes::card(deck, &asker.names, id, card));
         // Editor and time are written behind the answer.
         if let Some(card) = deck.cards.get_mut(&id) {
             card.last_editor = Some(asker.uid.clone());
@@ -205,7 +199,7 @@ fn changed(
     deck.check_board_of_stack(stack)?;
     let card = deck.cards.get_mut(&id).ok_or(DeckError::Denied)?;
     change(card);
-    let value = json::row(&asker.names, id, card);
+    let value = shapes::row(&asker.names, id, card);
     deck.card_changed(id, asker.now);
     Ok(value)
 }

@@ -15,8 +15,8 @@ use super::super::server::{Server, Shared};
 use super::super::text::query_parameter;
 use super::cards::php_date;
 use super::error::DeckError;
-use super::json::{self, Names};
 use super::model::{Comment, Deck, Right};
+use super::shapes::{self, Names};
 
 /// The most that one answer shows unless asked otherwise.
 const PAGE: usize = 20;
@@ -106,5 +106,5 @@ fn shown(comment: &Comment, names: &Names) -> Value {
         .ok()
         .and_then(|seconds| OffsetDateTime::from_unix_timestamp(seconds).ok())
         .and_then(php_date);
-    json::comment(comment, names, &json!(time))
+    shapes::comment(comment, names, &json!(time))
 }

@@ -10,8 +10,8 @@ use super::super::parameters::Parameters;
 use super::super::server::Shared;
 use super::boards::title_and_color;
 use super::error::DeckError;
-use super::json;
 use super::model::{Deck, Label, Right};
+use super::shapes;
 use super::{act, id};
 
 pub(super) async fn show(
@@ -22,7 +22,7 @@ pub(super) async fn show(
     act(&server, &session, |deck, asker| {
         let id = id(&label, "label")?;
         let label = deck.label(id, &asker.uid, Right::Read)?;
-        Ok(json::label(id, label, true))
+        Ok(shapes::label(id, label, true))
     })
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn create(
             color,
         };
         let id = deck.next_id();
-        let value = json::label(id, &label, false);
+        let value = shapes::label(id, &label, false);
         deck.labels.insert(id, label);
         deck.board_changed(board, asker.now);
         Ok(value)
@@ -59,9 +59,10 @@ fn check_unique(
     title: &str,
     except: Option<u64>,
 ) -> Result<(), DeckError> {
-    let taken = deck.labels.iter().any(|(id, label)| {
-        label.board == board && label.title == title && Some(*id) != except
-    });
+    let taken = deck
+        .labels
+        .iter()
+        .any(|(id, label)| label.board == board && label.title == title && Some(*id) != except);
     if taken {
         return Err(DeckError::Bad("title must be unique".to_owned()));
     }
@@ -87,7 +88,7 @@ pub(super) async fn update(
             title,
             color,
         };
-        let value = json::label(id, &label, true);
+        let value = shapes::label(id, &label, true);
         deck.labels.insert(id, label);
         deck.board_changed(board, asker.now);
         Ok(value)
@@ -108,6 +109,6 @@ pub(super) async fn remove(
             card.labels.retain(|label| *label != id);
         }
         deck.board_changed(board, asker.now);
-        Ok(json::label(id, &gone, true))
+        Ok(shapes::label(id, &gone, true))
     })
 }

@@ -11,24 +11,25 @@ mod boards;
 mod cards;
 mod comments;
 mod error;
-mod json;
 mod labels;
 mod model;
 mod reorder;
+mod shapes;
 mod stacks;
 
 use axum::Router;
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use axum::routing::{get, post, put};
 use serde_json::{Value, json};
 
 use self::error::DeckError;
-use self::json::Names;
 use self::model::Deck;
+use self::shapes::Names;
 use super::auth::Session;
-use super::json_answer;
 use super::server::{Server, Shared};
+use super::text::digest;
+use super::{json_answer, with_etag};
 
 pub(super) fn routes() -> Router<Shared> {
     const API: &str = "/index.php/apps/deck/api/v1.0/boards";
@@ -40,18 +41,14 @@ pub(super) fn routes() -> Router<Shared> {
         .route(API, get(boards::list).post(boards::create))
         .route(
             &format!("{API}/{{board}}"),
-            get(boards::show)
-                .put(boards::update)
-                .delete(boards::remove),
+            get(boards::show).put(boards::update).delete(boards::remove),
         )
         .route(&format!("{API}/{{board}}/acl"), post(boards::share))
         .route(&stacks_path, get(stacks::list).post(stacks::create))
         .route(&format!("{stacks_path}/archived"), get(stacks::archived))
         .route(
             &format!("{stacks_path}/{{stack}}"),
-            get(stacks::show)
-                .put(stacks::update)
-                .delete(stacks::remove),
+            get(stacks::show).put(stacks::update).delete(stacks::remove),
         )
         .route(&cards_path, post(cards::create))
         .route(
@@ -59,13 +56,14 @@ pub(super) fn routes() -> Router<Shared> {
             get(cards::show).put(cards::update).delete(cards::remove),
         )
         .route(&format!("{card_path}/reorder"), put(reorder::public))
-        .route(&format!("{card_path}/attachments"), get(attach::attachments))
+        .route(
+            &format!("{card_path}/attachments"),
+            get(attach::attachments),
+        )
         .route(&labels_path, post(labels::create))
         .route(
             &format!("{labels_path}/{{label}}"),
-            get(labels::show)
-                .put(labels::update)
-                .delete(labels::remove),
+            get(labels::show).put(labels::update).delete(labels::remove),
         )
         .route(
             "/index.php/apps/deck/cards/{card}/reorder",
@@ -97,7 +95,7 @@ pub(super) fn capabilities(_: &Server) -> Value {
 pub(super) fn all(server: &Server, uid: &str) -> Vec<Value> {
     let names = Names::of(server);
     server
-        .family(|deck: &mut Deck| json::everything(deck, &names, uid))
+        .family(|deck: &mut Deck| shapes::everything(deck, &names, uid))
         .unwrap_or_default()
 }
 
@@ -114,18 +112,44 @@ fn act(
     session: &Session,
     work: impl FnOnce(&mut Deck, &Asker) -> Result<Value, DeckError>,
 ) -> Response {
+    match outcome(server, session, work) {
+        Ok(body) => json_answer(StatusCode::OK, &body),
+        Err(error) => error.response(),
+    }
+}
+
+/// The same for what has an entity tag: one thing has its own, a list one of all its members.
+fn read(
+    server: &Server,
+    session: &Session,
+    headers: &HeaderMap,
+    work: impl FnOnce(&mut Deck, &Asker) -> Result<Value, DeckError>,
+) -> Response {
+    let body = match outcome(server, session, work) {
+        Ok(body) => body,
+        Err(error) => return error.response(),
+    };
+    let tag_of = |value: &Value| value["ETag"].as_str().unwrap_or_default().to_owned();
+    let tag = match body.as_array() {
+        Some(list) => digest(list.iter().map(tag_of).collect::<String>().as_bytes()),
+        None => tag_of(&body),
+    };
+    with_etag(json_answer(StatusCode::OK, &body), &tag, headers)
+}
+
+fn outcome(
+    server: &Server,
+    session: &Session,
+    work: impl FnOnce(&mut Deck, &Asker) -> Result<Value, DeckError>,
+) -> Result<Value, DeckError> {
     let asker = Asker {
         uid: session.uid.clone(),
         now: server.clock().now(),
         names: Names::of(server),
     };
-    let outcome = server
+    server
         .family(|deck: &mut Deck| work(deck, &asker))
-        .unwrap_or(Err(DeckError::Broken));
-    match outcome {
-        Ok(body) => json_answer(StatusCode::OK, &body),
-        Err(error) => error.response(),
-    }
+        .unwrap_or(Err(DeckError::Broken))
 }
 
 /// An id in a path.

@@ -11,8 +11,8 @@ use super::super::parameters::Parameters;
 use super::super::server::Shared;
 use super::cards::CardPath;
 use super::error::DeckError;
-use super::json;
 use super::model::{Deck, Right};
+use super::shapes;
 use super::{Asker, act, id};
 
 /// `…/stacks/{stack}/cards/{card}/reorder`: the list of the path hides the `stackId` of the body.
@@ -79,7 +79,7 @@ fn reorder(
             card.order = next;
             next += 1;
         }
-        rows.push(json::bare_row(other, card));
+        rows.push(shapes::bare_row(other, card));
     }
     deck.card_changed(id, asker.now);
     Ok(Value::Array(rows))

@@ -4,15 +4,15 @@ use axum::extract::{Path, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::gate::CorsRoute;
 use super::super::parameters::Parameters;
 use super::super::server::Shared;
 use super::boards::required;
 use super::error::DeckError;
-use super::json;
 use super::model::{Deck, Right, Stack};
+use super::shapes;
 use super::{Asker, act, id};
 
 pub(super) async fn list(
@@ -26,7 +26,7 @@ pub(super) async fn list(
         Ok(of_board(deck, board, |stack| {
             let cards = deck.cards_of(stack, false).into_iter();
             cards
-                .filter_map(|id| Some(json::card(deck, &asker.names, id, deck.cards.get(&id)?)))
+                .filter_map(|id| Some(shapes::card(deck, &asker.names, id, deck.cards.get(&id)?)))
                 .collect()
         }))
     })
@@ -46,9 +46,9 @@ pub(super) async fn archived(
             cards
                 .filter_map(|id| {
                     let card = deck.cards.get(&id)?;
-                    let mut row = json::bare_row(id, card);
+                    let mut row = shapes::bare_row(id, card);
                     if !card.labels.is_empty() {
-                        json::set(&mut row, "labels", json::labels_of(deck, id, card));
+                        shapes::set(&mut row, "labels", shapes::labels_of(deck, id, card));
                     }
                     Some(row)
                 })
@@ -60,7 +60,7 @@ pub(super) async fn archived(
 fn of_board(deck: &Deck, board: u64, cards: impl Fn(u64) -> Vec<Value>) -> Value {
     let stacks = deck.stacks_of(board).into_iter();
     stacks
-        .filter_map(|id| Some(json::stack(id, deck.stacks.get(&id)?, &cards(id))))
+        .filter_map(|id| Some(shapes::stack(id, deck.stacks.get(&id)?, &cards(id))))
         .collect()
 }
 
@@ -77,12 +77,12 @@ pub(super) async fn show(
             .cards_of(id, false)
             .into_iter()
             .filter_map(|id| {
-                let mut card = json::card(deck, &asker.names, id, deck.cards.get(&id)?);
-                json::set(&mut card, "labels", Value::Null);
+                let mut card = shapes::card(deck, &asker.names, id, deck.cards.get(&id)?);
+                shapes::set(&mut card, "labels", Value::Null);
                 Some(card)
             })
             .collect();
-        Ok(json::stack(id, stack, &cards))
+        Ok(shapes::stack(id, stack, &cards))
     })
 }
 
@@ -115,7 +115,7 @@ pub(super) async fn create(
             last_modified: 0,
         };
         let id = deck.next_id();
-        let value = json::stack(id, &stack, &[]);
+        let value = shapes::stack(id, &stack, &[]);
         deck.stacks.insert(id, stack);
         deck.board_changed(board, asker.now);
         Ok(value)
@@ -166,7 +166,7 @@ fn changed(
 ) -> Result<Value, DeckError> {
     let stack = deck.stacks.get_mut(&id).ok_or(DeckError::Denied)?;
     change(stack);
-    let value = json::stack(id, stack, &[]);
+    let value = shapes::stack(id, stack, &[]);
     let board = stack.board;
     deck.board_changed(board, asker.now);
     Ok(value)

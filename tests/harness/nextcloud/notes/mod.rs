@@ -14,10 +14,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use self::model::{Note, NoteSettings, NotesError};
 use super::gate::CorsRoute;
+use super::parameters::Parameters;
 use super::server::{Server, Shared};
 use super::text::header;
 use super::{json_answer, pages, with_etag};
@@ -83,25 +84,17 @@ struct Fields {
 }
 
 impl Fields {
-    /// PHP takes JSON or a form, and what it cannot read is absent.
     fn read(headers: &HeaderMap, body: &Bytes) -> Self {
-        let json = header(headers, "content-type")
-            .is_some_and(|kind| kind.starts_with("application/json"));
-        let members: Map<String, Value> = if json {
-            serde_json::from_slice(body).unwrap_or_default()
-        } else {
-            serde_urlencoded::from_bytes(body).unwrap_or_default()
-        };
-        let text = |name: &str| members.get(name).and_then(Value::as_str).map(str::to_owned);
-        let number = |name: &str| members.get(name).and_then(Value::as_u64);
-        let truth = |name: &str| members.get(name).and_then(Value::as_bool);
+        let parameters = Parameters::read(headers, body);
+        let text = |name: &str| parameters.text(name).map(str::to_owned);
         Self {
             title: text("title"),
             content: text("content"),
             category: text("category"),
-            modified: number("modified").or_else(|| text("modified")?.parse().ok()),
-            favorite: truth("favorite")
-                .or_else(|| Some(!matches!(text("favorite")?.as_str(), "" | "0" | "false"))),
+            modified: parameters
+                .number("modified")
+                .and_then(|seconds| u64::try_from(seconds).ok()),
+            favorite: parameters.truth("favorite"),
         }
     }
 }
