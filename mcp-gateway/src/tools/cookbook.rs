@@ -73,21 +73,27 @@ pub(super) fn family() -> Family {
             reindex,
         ],
         resources: vec![
-            Resource::new("cookbook://version", "cookbook_version", READ, read_version).described(
-                "Cookbook version",
-                "The version of the Cookbook app and of its API.",
-                Some("application/json"),
-            ),
-            Resource::new("cookbook://config", "cookbook_config", READ, settings::read).described(
-                "Cookbook settings",
-                "Where the Cookbook app keeps the recipes, and how it shows them.",
-                Some("application/json"),
-            ),
-            Resource::new("nc://Cookbook/{recipe_id}", "recipe", READ, read_recipe).described(
-                "A recipe",
-                "One recipe with its ingredients and instructions.",
-                Some("application/json"),
-            ),
+            Resource::new("cookbook://version", "cookbook_version", READ, read_version)
+                .described(
+                    "Cookbook version",
+                    "The version of the Cookbook app and of its API.",
+                    Some("application/json"),
+                )
+                .calls(&["GET /index.php/apps/cookbook/api/version"]),
+            Resource::new("cookbook://config", "cookbook_config", READ, settings::read)
+                .described(
+                    "Cookbook settings",
+                    "Where the Cookbook app keeps the recipes, and how it shows them.",
+                    Some("application/json"),
+                )
+                .calls(&["GET /index.php/apps/cookbook/api/v1/config"]),
+            Resource::new("nc://Cookbook/{recipe_id}", "recipe", READ, read_recipe)
+                .described(
+                    "A recipe",
+                    "One recipe with its ingredients and instructions.",
+                    Some("application/json"),
+                )
+                .calls(&["GET /index.php/apps/cookbook/api/v1/recipes/{recipe_id}"]),
         ],
     }
 }
