@@ -284,6 +284,10 @@ mod tests {
         .expect("a schema")
     }
 
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the tests write the value in place"
+    )]
     fn resolve(data: Value) -> Result<Value, String> {
         let data = data.as_object().expect("an object");
         let values = table().resolve(data).map_err(|error| error.to_string())?;
