@@ -5,7 +5,7 @@
 //! way she meets conflicts, things that are not there, and names as people give them. In the
 //! evening Nextcloud holds exactly what the day made, and nothing else ([`office`] looks).
 //!
-//! Each chapter is a file and ends with that look. [`apart`] has two people use the same names.
+//! Each chapter is a file, with what remains of it. [`apart`] has two people use the same names.
 
 mod apart;
 mod board;
@@ -60,15 +60,24 @@ fn a_day_of_work_leaves_exactly_what_was_done() -> Result<()> {
             .await?;
         assert!(able["capabilities"]["notes"].is_object(), "{able}");
 
-        notes::chapter(&judy, &office).await?;
-        files::chapter(&judy, &office).await?;
-        calendar::chapter(&judy, &office).await?;
-        calendar::tasks(&judy, &office).await?;
-        contacts::chapter(&judy, &office).await?;
-        board::chapter(&judy, &office).await?;
+        notes::chapter(&judy).await?;
+        files::chapter(&judy).await?;
+        calendar::chapter(&judy).await?;
+        calendar::tasks(&judy).await?;
+        contacts::chapter(&judy).await?;
+        board::chapter(&judy).await?;
         tables::chapter(&judy, &office).await?;
-        recipes::chapter(&judy, &office).await?;
-        shares::chapter(&judy, &olaf, &office).await?;
+        recipes::chapter(&judy).await?;
+        shares::chapter(&judy, &olaf).await?;
+
+        notes::remain(&office);
+        files::remain(&office)?;
+        calendar::remain(&office).await?;
+        contacts::remain(&office).await?;
+        board::remain(&office)?;
+        tables::remain(&office).await?;
+        recipes::remain(&office).await?;
+        shares::remain(&office)?;
 
         let calls = judy.calls();
         assert!(calls.len() >= 60, "only {} calls", calls.len());

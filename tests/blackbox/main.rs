@@ -9,6 +9,10 @@
     reason = "helpers of tests: JSON is indexed, and what is broken may stop the run"
 )]
 
+mod calendar;
+mod contacts;
+mod cookbook;
+mod day;
 mod deck;
 mod demo;
 mod login;
@@ -19,6 +23,7 @@ mod sharing;
 mod standin;
 mod story;
 mod support;
+mod tables;
 mod token_errors;
 mod tokens;
 mod tool_call;

@@ -4,6 +4,9 @@
 //! hand in the sub-modules. No other process is needed here.
 
 mod accounts;
+mod calendars;
+mod contacts;
+mod cookbook;
 mod deck;
 mod files;
 mod header_rules;
@@ -12,6 +15,7 @@ mod notes;
 mod observations;
 mod recordings;
 mod sharing;
+mod tables;
 mod token_check;
 
 use anyhow::Result;

@@ -144,23 +144,41 @@ pub(crate) async fn is_untouched(who: &Worker, made: &Made, deployment: &Deploym
     let found = who
         .does("nc_notes_search_notes", json!({ "query": "gleich" }))
         .await?;
-    assert_eq!(each(&found["results"], "id"), [made.note.clone()]);
+    assert_eq!(
+        each(&found["results"], "id"),
+        std::slice::from_ref(&made.note)
+    );
     let read = json!({ "path": format!("{NAME}/{NAME}.txt") });
     let read = who.does("nc_webdav_read_file", read).await?;
     assert_eq!(read["content"], own);
     let may = json!({ "start_date": "2031-05-01", "end_date": "2031-05-31" });
     let events = who.does("nc_calendar_list_events", may).await?;
-    assert_eq!(each(&events["events"], "description"), [own.clone()]);
+    assert_eq!(
+        each(&events["events"], "description"),
+        std::slice::from_ref(&own)
+    );
     let todos = who.does("nc_calendar_search_todos", json!({})).await?;
-    assert_eq!(each(&todos["todos"], "description"), [own.clone()]);
+    assert_eq!(
+        each(&todos["todos"], "description"),
+        std::slice::from_ref(&own)
+    );
     let contacts = who
         .does("nc_contacts_list_contacts", json!({ "addressbook": NAME }))
         .await?;
-    assert_eq!(each(&contacts["contacts"], "note"), [own.clone()]);
+    assert_eq!(
+        each(&contacts["contacts"], "note"),
+        std::slice::from_ref(&own)
+    );
     let boards = who.does("deck_get_boards", json!({})).await?;
-    assert_eq!(each(&boards["boards"], "board_id"), [made.board.clone()]);
+    assert_eq!(
+        each(&boards["boards"], "board_id"),
+        std::slice::from_ref(&made.board)
+    );
     let shares = who.does("nc_share_list", json!({})).await?;
-    assert_eq!(each(&shares["shares"], "share_id"), [made.share.clone()]);
+    assert_eq!(
+        each(&shares["shares"], "share_id"),
+        std::slice::from_ref(&made.share)
+    );
 
     let note = [NAME.to_owned(), NAME.to_owned(), who.name.clone()];
     assert_eq!(office.notes(), [note]);
@@ -188,12 +206,17 @@ pub(crate) async fn is_untouched(who: &Worker, made: &Made, deployment: &Deploym
         }
     }
     let boards = office.nextcloud.boards(&who.name);
-    assert_eq!(each(&json!(boards), "id"), [made.board.clone()]);
+    assert_eq!(
+        each(&json!(boards), "id"),
+        std::slice::from_ref(&made.board)
+    );
     let card = &boards[0]["stacks"][0]["cards"][0];
     assert_eq!((&card["id"], &card["description"]), (&made.card, &own));
     let mut rows = tables::rows(&office, &made.table).await?;
-    rows.iter_mut().for_each(|row| *row = row[0].clone());
-    assert_eq!(rows, [own.clone()]);
+    for row in &mut rows {
+        *row = row[0].clone();
+    }
+    assert_eq!(rows, std::slice::from_ref(&own));
     assert_eq!(recipes::all(&office).await?, [[json!(NAME), own]]);
     assert_eq!(office.nextcloud.shares(&who.name).len(), 1);
     Ok(())

@@ -9,7 +9,7 @@ use super::worker::{Worker, each};
 const BOARD: &str = "Umzug: Köln → 東京 #1 🚚";
 const CARD: &str = "Bücher & <Ordner>, 100%";
 
-pub(crate) async fn chapter(judy: &Worker, office: &Office<'_>) -> Result<()> {
+pub(crate) async fn chapter(judy: &Worker) -> Result<()> {
     let board = judy
         .does(
             "deck_create_board",
@@ -77,7 +77,10 @@ pub(crate) async fn chapter(judy: &Worker, office: &Office<'_>) -> Result<()> {
         each(&shown["stacks"], "title"),
         [json!("Zu tun"), json!("Fertig ✓")]
     );
+    Ok(())
+}
 
+pub(crate) fn remain(office: &Office<'_>) -> Result<()> {
     let boards = office.nextcloud.boards("judy");
     let [stored] = boards.as_slice() else {
         anyhow::bail!("not one board: {boards:?}");

@@ -15,7 +15,7 @@ fn encoded(name: &str) -> String {
     percent_encoding::utf8_percent_encode(name, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-pub(crate) async fn chapter(judy: &Worker, office: &Office<'_>) -> Result<()> {
+pub(crate) async fn chapter(judy: &Worker) -> Result<()> {
     let manage = |action: &str, name: &str| json!({ "action": action, "calendar_name": name });
     let mut new = manage("create", MOVE);
     new["display_name"] = json!("Umzug <Büro> & \"mehr\"");
@@ -67,6 +67,10 @@ pub(crate) async fn chapter(judy: &Worker, office: &Office<'_>) -> Result<()> {
         (&json!(TITLE), &changed["etag"])
     );
 
+    round_and_meetings(judy).await
+}
+
+async fn round_and_meetings(judy: &Worker) -> Result<()> {
     // A round every Tuesday, four times, in March: three of them.
     judy.does(
         "nc_calendar_create_event",
@@ -141,35 +145,10 @@ pub(crate) async fn chapter(judy: &Worker, office: &Office<'_>) -> Result<()> {
         )
         .await?;
     assert_eq!(soon["events"], json!([]));
-
-    let home = "/remote.php/dav/calendars/judy/";
-    let moved = office.objects(&format!("{home}{}/", encoded(MOVE))).await?;
-    let mut titles: Vec<_> = moved
-        .iter()
-        .flat_map(|event| lines(event, "SUMMARY"))
-        .collect();
-    titles.sort();
-    assert_eq!(
-        titles,
-        [
-            "SUMMARY:Umzug\\, Teil 1\\; \"Köln\" → 東京 🚚\\\\",
-            "SUMMARY:Übergabe 1"
-        ]
-    );
-    let moving = moved.iter().find(|event| event.contains("Teil 1")).unwrap();
-    assert_eq!(lines(moving, "LOCATION"), ["LOCATION:Rampe 100%"]);
-    assert!(
-        lines(moving, "DTSTART").contains(&"DTSTART;TZID=Europe/Berlin:20310303T090000".to_owned()),
-        "{moving}"
-    );
-    let old = office.objects(&format!("{home}alt/")).await?;
-    assert_eq!(old.len(), 1, "{old:?}");
-    assert_eq!(lines(&old[0], "SUMMARY"), [format!("SUMMARY:{ROUND}")]);
-    assert_eq!(lines(&old[0], "RRULE"), ["RRULE:FREQ=WEEKLY;COUNT=4"]);
     Ok(())
 }
 
-pub(crate) async fn tasks(judy: &Worker, office: &Office<'_>) -> Result<()> {
+pub(crate) async fn tasks(judy: &Worker) -> Result<()> {
     let create = |summary: &str, due: &str| json!({ "calendar_name": "alt", "summary": summary, "due": due, "categories": "Umzug" });
     let pack = judy
         .does(
@@ -214,14 +193,59 @@ pub(crate) async fn tasks(judy: &Worker, office: &Office<'_>) -> Result<()> {
         each(&listed["todos"], "summary"),
         [json!("Telefon ummelden")]
     );
+    let listed = judy.does("nc_calendar_list_calendars", json!({})).await?;
+    let mut names = each(&listed["calendars"], "name");
+    names.retain(|name| name == MOVE || name == "alt");
+    assert_eq!(names.len(), 2, "{listed}");
+    Ok(())
+}
 
-    // The calendar of the week before is closed: it goes to the bin, with its round.
-    let tasks: Vec<String> = office
-        .objects("/remote.php/dav/calendars/judy/alt/")
-        .await?;
+pub(crate) async fn remain(office: &Office<'_>) -> Result<()> {
+    let home = "/remote.php/dav/calendars/judy/";
+    let calendars = office.members(home).await?;
+    assert_eq!(
+        calendars,
+        [
+            "alt",
+            "contact_birthdays",
+            "inbox",
+            "outbox",
+            "personal",
+            "trashbin",
+            MOVE
+        ]
+    );
+    assert_eq!(office.objects(&format!("{home}personal/")).await?, [""; 0]);
+    let moved = office.objects(&format!("{home}{}/", encoded(MOVE))).await?;
+    let mut titles: Vec<_> = moved
+        .iter()
+        .flat_map(|event| lines(event, "SUMMARY"))
+        .collect();
+    titles.sort();
+    assert_eq!(
+        titles,
+        [
+            "SUMMARY:Umzug\\, Teil 1\\; \"Köln\" → 東京 🚚\\\\",
+            "SUMMARY:Übergabe 1"
+        ]
+    );
+    let moving = moved.iter().find(|event| event.contains("Teil 1")).unwrap();
+    assert_eq!(lines(moving, "LOCATION"), ["LOCATION:Rampe 100%"]);
+    assert!(
+        lines(moving, "DTSTART").contains(&"DTSTART;TZID=Europe/Berlin:20310303T090000".to_owned()),
+        "{moving}"
+    );
+    let (old, tasks): (Vec<_>, Vec<_>) = office
+        .objects(&format!("{home}alt/"))
+        .await?
+        .into_iter()
+        .partition(|object| object.contains("BEGIN:VEVENT"));
+    assert_eq!(old.len(), 1, "{old:?}");
+    assert_eq!(lines(&old[0], "SUMMARY"), [format!("SUMMARY:{ROUND}")]);
+    assert_eq!(lines(&old[0], "RRULE"), ["RRULE:FREQ=WEEKLY;COUNT=4"]);
+
     let mut tasks: Vec<_> = tasks
         .iter()
-        .filter(|object| object.contains("BEGIN:VTODO"))
         .map(|task| {
             ["SUMMARY", "STATUS", "PERCENT-COMPLETE", "DUE"]
                 .map(|name| lines(task, name).concat())
@@ -236,9 +260,5 @@ pub(crate) async fn tasks(judy: &Worker, office: &Office<'_>) -> Result<()> {
             "SUMMARY:Telefon ummelden|STATUS:COMPLETED|PERCENT-COMPLETE:100|",
         ]
     );
-    let listed = judy.does("nc_calendar_list_calendars", json!({})).await?;
-    let mut names = each(&listed["calendars"], "name");
-    names.retain(|name| name == MOVE || name == "alt");
-    assert_eq!(names.len(), 2, "{listed}");
     Ok(())
 }

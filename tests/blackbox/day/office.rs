@@ -100,6 +100,13 @@ impl<'a> Office<'a> {
         paths.retain(|path| {
             !["Readme.md", "Documents/", "Documents/Example.md"].contains(&path.as_str())
         });
+        for path in &mut paths {
+            // The id of the note that they belong to.
+            if let Some((before, after)) = path.split_once(".attachments.") {
+                let rest = after.trim_start_matches(|c: char| c.is_ascii_digit());
+                *path = format!("{before}.attachments.<id>{rest}");
+            }
+        }
         paths.sort();
         paths
     }

@@ -288,6 +288,14 @@ impl NextcloudStandIn {
         cookbook::publish(&self.server, url, recipe);
     }
 
+    /// Makes a table with these columns, as people do in the browser, and gives its id.
+    ///
+    /// # Errors
+    /// When the table has no title or a column has none.
+    pub fn add_table(&self, uid: &str, title: &str, columns: &[Value]) -> anyhow::Result<u64> {
+        tables::add(&self.server, uid, title, columns)
+    }
+
     /// The titles of a table's columns and below them the values of its rows; `None` without such
     /// a table.
     #[must_use]

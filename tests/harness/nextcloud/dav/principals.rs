@@ -16,6 +16,10 @@ use super::properties::{
 use super::{ALLOW, DavRequest, MOUNT, root};
 
 const CALDAV: &str = "urn:ietf:params:xml:ns:caldav";
+const CARDDAV: &str = "urn:ietf:params:xml:ns:carddav";
+const CALENDARSERVER: &str = "http://calendarserver.org/ns/";
+/// Nextcloud's namespace for properties of principals; the files have another one.
+const PERSON: &str = "http://nextcloud.com/ns";
 
 /// The `DAV` header below `/remote.php/dav/principals/`.
 pub(super) const CLASSES: &str = "1, 3, extended-mkcol, access-control, \
@@ -125,6 +129,18 @@ fn property(request: &DavRequest, account: &Account, name: &Name) -> Option<Elem
             let addresses = email.into_iter().chain([address(&account.uid)]);
             Some(element().with_children(addresses.map(|one| href_element(&one))))
         }
+        (CALENDARSERVER, "email-address-set") => {
+            let email = Element::new(CALENDARSERVER, "email-address").text(&account.email);
+            Some(element().with_children((!account.email.is_empty()).then_some(email)))
+        }
+        (CARDDAV, "addressbook-home-set") => {
+            let home = format!(
+                "{MOUNT}/addressbooks/users/{}/",
+                encode_segment(&account.uid)
+            );
+            Some(href_property(name, &home))
+        }
+        (PERSON, "language") => Some(element().text("en")),
         (DAV, "group-membership") => {
             let groups = account
                 .groups

@@ -38,6 +38,29 @@ pub(super) fn capabilities(_: &Server) -> Value {
     }})
 }
 
+/// Makes a table with these columns, for tests; gives its id.
+///
+/// # Errors
+/// When the table has no title or a column has none.
+pub(super) fn add(
+    server: &Server,
+    uid: &str,
+    title: &str,
+    columns: &[Value],
+) -> anyhow::Result<u64> {
+    let asker = Asker::of(server, uid);
+    let made = server.family(|tables: &mut Tables| {
+        let id = tables.create(&asker, Some(title), None)?.id;
+        for column in columns {
+            let given = column.as_object().cloned().unwrap_or_default();
+            tables.add_column(&asker, id, given)?;
+        }
+        Ok(id)
+    });
+    made.unwrap_or(Err(TablesError::NoTable))
+        .map_err(|error| anyhow::anyhow!("the table cannot be made: {error:?}"))
+}
+
 /// The rows of a table, for tests: column titles first.
 pub(super) fn simple(server: &Server, table: u64) -> Option<Value> {
     let found = server.family(|tables: &mut Tables| tables.any(table).map(shapes::simple));
