@@ -114,6 +114,7 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
     let clients = ClientAuthenticator {
         clients: known.clone(),
         live: parts.live.clone(),
+        ambient: parts.ambient.clone(),
     };
     let verifier = Arc::new(verifier(parts, settings));
     let endpoints = Endpoints {

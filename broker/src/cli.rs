@@ -1,9 +1,11 @@
-//! The command line: `broker [--config FILE] serve | check-config | migrate | keys … | admin-token …`.
+//! The command line: `broker [--config FILE] serve | check-config | migrate | keys … |
+//! admin-token … | client …`.
 //!
 //! Results go to stdout, everything else to stderr. What the commands do with the database is in
-//! [`admin_token`] and [`keys`].
+//! [`admin_token`], [`client`] and [`keys`].
 
 mod admin_token;
+mod client;
 mod keys;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -17,6 +19,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::app::{self, ServeError};
+use crate::clients::RotationError;
 use crate::config::{self, Config, ConfigError};
 use crate::domain::{Actor, Timestamp};
 use crate::keys::KeyError;
@@ -53,6 +56,9 @@ enum Command {
     /// Create, list and revoke tokens for the admin API.
     #[command(subcommand)]
     AdminToken(admin_token::Command),
+    /// Give a client a new secret.
+    #[command(subcommand)]
+    Client(client::Command),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -75,6 +81,9 @@ pub enum CommandError {
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A client got no new secret.
+    #[error(transparent)]
+    Rotation(#[from] RotationError),
     /// The signing keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
@@ -116,6 +125,11 @@ impl Arguments {
                 store.close().await?;
             }
             Command::AdminToken(command) => {
+                let store = open(&config).await?;
+                command.run(&store).await?;
+                store.close().await?;
+            }
+            Command::Client(command) => {
                 let store = open(&config).await?;
                 command.run(&store).await?;
                 store.close().await?;

@@ -159,7 +159,10 @@ impl RegistrationEndpoint {
             redirect_uris: asked.redirect_uris,
             grant_types: asked.grant_types,
             auth_method,
-            secrets: secret.map(Handle::hash).into_iter().collect(),
+            secrets: secret
+                .map(|secret| secret.hash().into())
+                .into_iter()
+                .collect(),
             scope: asked.scope,
             serves: Vec::new(),
             exchange: Vec::new(),

@@ -5,6 +5,7 @@
 
 mod m20261121_000001_initial;
 mod m20261121_000002_client_documents;
+mod m20261121_000003_client_secrets_expire;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -24,6 +25,7 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m20261121_000001_initial::Migration),
             Box::new(m20261121_000002_client_documents::Migration),
+            Box::new(m20261121_000003_client_secrets_expire::Migration),
         ]
     }
 

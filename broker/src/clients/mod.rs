@@ -12,6 +12,7 @@
 mod document;
 mod freshness;
 mod metadata;
+mod rotation;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 pub use document::{DocumentError, DocumentFault};
 pub use metadata::ClientMetadata;
 pub(crate) use metadata::{invalid, text};
+pub use rotation::{RotationError, SecretRotation};
 
 use self::document::{Documents, Fetched, describes};
 use crate::ambient::Ambient;

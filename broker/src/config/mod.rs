@@ -34,6 +34,8 @@ pub use secret::KeyMaterial;
 pub use tokens::Tokens;
 pub use upstream::{AuthenticationMethod, Upstream};
 
+pub(crate) use self::values::duration;
+
 use self::read::Section;
 use crate::keys::Algorithm;
 use crate::storage::Synchronous;

@@ -149,7 +149,7 @@ impl Client {
                 None => TokenEndpointAuthMethod::None,
             },
             secrets: secret
-                .map(|secret| crypto::hash(secret.expose()))
+                .map(|secret| crypto::hash(secret.expose()).into())
                 .into_iter()
                 .collect(),
             scope: None,

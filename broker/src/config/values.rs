@@ -110,7 +110,7 @@ impl FromValue for Duration {
 }
 
 /// Reads whole days, hours, minutes and seconds, from large to small: `1h30m`.
-fn duration(text: &str) -> Option<Duration> {
+pub(crate) fn duration(text: &str) -> Option<Duration> {
     let mut total: u64 = 0;
     let mut smallest = u64::MAX;
     let mut rest = text;

@@ -107,6 +107,8 @@ kinds! {
     ClientDocumentChanged => "client.document_changed",
     /// The configuration created or changed a client.
     ClientSeeded => "client.seeded",
+    /// A client got a new secret; the one before ends.
+    ClientSecretRotated => "client.secret_rotated",
     /// An authorization request passed its checks, or was refused.
     AuthorizationStarted => "authorization.started",
     /// The user allowed it.

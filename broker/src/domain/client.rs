@@ -1,5 +1,7 @@
 //! An OAuth client: who it is, what it may do, and whether an administrator lets it.
 
+use std::iter;
+
 use broker_client::oauth::{Scope, grant_type};
 use serde_json::{Map, Value};
 
@@ -22,8 +24,8 @@ pub struct Client {
     pub grant_types: Vec<GrantType>,
     /// How it proves itself at the token endpoint.
     pub auth_method: TokenEndpointAuthMethod,
-    /// SHA-256 of its secrets: none for a public client, two while one is being replaced.
-    pub secrets: Vec<HandleHash>,
+    /// Its secrets: none for a public client, two while one is being replaced, the newest first.
+    pub secrets: Vec<ClientSecret>,
     /// What it asks for when a request names no scope; a default, never a ceiling (clients register
     /// with their first challenge and step up later).
     pub scope: Option<Scope>,
@@ -64,6 +66,52 @@ impl Client {
     #[must_use]
     pub fn may_use(&self, grant: GrantType) -> bool {
         self.grant_types.contains(&grant)
+    }
+
+    /// Whether it proves itself with a secret that it shares with us.
+    #[must_use]
+    pub fn has_shared_secret(&self) -> bool {
+        matches!(
+            self.auth_method,
+            TokenEndpointAuthMethod::ClientSecretBasic | TokenEndpointAuthMethod::ClientSecretPost
+        )
+    }
+
+    /// Replaces its secret: `new` is good from now on, the newest one before it until `until` (or
+    /// its own end), and older ones no more. So at most two are good at once.
+    pub fn rotate_secret(&mut self, new: HandleHash, until: Timestamp) {
+        let former = self.secrets.first().map(|former| ClientSecret {
+            hash: former.hash,
+            expires_at: Some(former.expires_at.map_or(until, |end| end.min(until))),
+        });
+        self.secrets = iter::once(ClientSecret::from(new)).chain(former).collect();
+    }
+}
+
+/// A secret that a client shares with us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientSecret {
+    /// Its SHA-256.
+    pub hash: HandleHash,
+    /// Until when it is good; `None`: until it is replaced.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl ClientSecret {
+    /// Whether it may be used.
+    #[must_use]
+    pub fn is_good(&self, now: Timestamp) -> bool {
+        self.expires_at.is_none_or(|end| now < end)
+    }
+}
+
+impl From<HandleHash> for ClientSecret {
+    /// A secret that is good until it is replaced.
+    fn from(hash: HandleHash) -> Self {
+        Self {
+            hash,
+            expires_at: None,
+        }
     }
 }
 
@@ -214,6 +262,35 @@ mod tests {
         assert!(!client.is_confidential());
         client.auth_method = TokenEndpointAuthMethod::ClientSecretPost;
         assert!(client.is_confidential());
+    }
+
+    #[test]
+    fn at_most_two_secrets_are_good_while_one_is_replaced() {
+        let at = Timestamp::from_millis;
+        let hash = |byte| HandleHash::from_bytes([byte; 32]);
+        let mut client = client(ClientStatus::Approved);
+        let good = |client: &Client, now| {
+            let secrets = client.secrets.iter();
+            secrets
+                .filter(|secret| secret.is_good(at(now)))
+                .map(|secret| secret.hash)
+                .collect::<Vec<_>>()
+        };
+        client.rotate_secret(hash(1), at(10));
+        assert_eq!(good(&client, 1_000), [hash(1)], "there was none before");
+        client.rotate_secret(hash(2), at(100));
+        assert_eq!(good(&client, 99), [hash(2), hash(1)]);
+        assert_eq!(good(&client, 100), [hash(2)]);
+        client.rotate_secret(hash(3), at(200));
+        assert_eq!(good(&client, 99), [hash(3), hash(2)], "the oldest has gone");
+        client.secrets.remove(0);
+        client.rotate_secret(hash(4), at(300));
+        assert_eq!(good(&client, 199), [hash(4), hash(2)]);
+        assert_eq!(
+            good(&client, 200),
+            [hash(4)],
+            "no rotation prolongs a secret"
+        );
     }
 
     #[test]

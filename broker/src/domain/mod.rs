@@ -17,7 +17,7 @@ pub use audit::{Actor, AuditEvent, AuditKind, Outcome, RequestInfo};
 pub use authorization::{Authorization, Stage, StageKind};
 pub use catalog::Catalog;
 pub use client::{
-    Client, ClientDocument, ClientKind, ClientStatus, GrantType, RegistrationPolicy,
+    Client, ClientDocument, ClientKind, ClientSecret, ClientStatus, GrantType, RegistrationPolicy,
     TokenEndpointAuthMethod,
 };
 pub use client_url::{ClientUrl, Domain, InvalidDomain, UrlClients};

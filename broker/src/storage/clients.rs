@@ -1,5 +1,7 @@
 //! Clients: registered by configuration, by an administrator or by themselves.
 
+use std::iter;
+
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
     QueryFilter,
@@ -9,8 +11,8 @@ use super::entity::client::{Column, Entity, Model};
 use super::row::{Row, to_json};
 use super::{Repository, StoreError};
 use crate::domain::{
-    Client, ClientId, ClientKind, ClientStatus, DownstreamName, GrantType, RedirectUri,
-    ResourceUri, Timestamp, TokenEndpointAuthMethod,
+    Client, ClientId, ClientKind, ClientSecret, ClientStatus, DownstreamName, GrantType,
+    RedirectUri, ResourceUri, Timestamp, TokenEndpointAuthMethod,
 };
 
 const TABLE: &str = "clients";
@@ -108,6 +110,11 @@ impl From<&Client> for Model {
             .collect();
         let serves: Vec<&str> = client.serves.iter().map(ResourceUri::as_str).collect();
         let exchange: Vec<&str> = client.exchange.iter().map(DownstreamName::as_str).collect();
+        let expiries: Vec<Option<i64>> = client
+            .secrets
+            .iter()
+            .map(|secret| secret.expires_at.map(Timestamp::as_millis))
+            .collect();
         Self {
             id: client.id.to_string(),
             kind: client.kind.as_str().to_owned(),
@@ -119,8 +126,9 @@ impl From<&Client> for Model {
             secret_hashes: client
                 .secrets
                 .iter()
-                .flat_map(|hash| *hash.as_bytes())
+                .flat_map(|secret| *secret.hash.as_bytes())
                 .collect(),
+            secrets_expire_at: to_json(&expiries),
             scope: client.scope.as_ref().map(ToString::to_string),
             serves: to_json(&serves),
             exchange: to_json(&exchange),
@@ -143,6 +151,7 @@ impl TryFrom<Model> for Client {
         let redirect_uris: Vec<String> = row.json("redirect_uris", &model.redirect_uris)?;
         let grant_types: Vec<String> = row.json("grant_types", &model.grant_types)?;
         let serves: Vec<String> = row.json("serves", &model.serves)?;
+        let expiries: Vec<Option<i64>> = row.json("secrets_expire_at", &model.secrets_expire_at)?;
         Ok(Self {
             id: row.parsed("id", ClientId::parse(model.id.as_str()))?,
             kind: row.known("kind", ClientKind::parse(&model.kind))?,
@@ -163,8 +172,14 @@ impl TryFrom<Model> for Client {
             secrets: model
                 .secret_hashes
                 .chunks(32)
-                .map(|hash| row.hash("secret_hashes", hash))
-                .collect::<Result<_, _>>()?,
+                .zip(expiries.into_iter().chain(iter::repeat(None)))
+                .map(|(hash, expires_at)| {
+                    Ok(ClientSecret {
+                        hash: row.hash("secret_hashes", hash)?,
+                        expires_at: expires_at.map(Timestamp::from_millis),
+                    })
+                })
+                .collect::<Result<_, StoreError>>()?,
             scope: model
                 .scope
                 .as_deref()

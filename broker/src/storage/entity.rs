@@ -27,6 +27,7 @@ pub(super) mod client {
         pub grant_types: String,
         pub auth_method: String,
         pub secret_hashes: Vec<u8>,
+        pub secrets_expire_at: String,
         pub scope: Option<String>,
         pub serves: String,
         pub exchange: String,

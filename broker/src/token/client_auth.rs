@@ -14,9 +14,10 @@ use broker_client::secret::Secret;
 use percent_encoding::percent_decode_str;
 
 use super::Form;
+use crate::ambient::Ambient;
 use crate::clients::{Clients, Refusal};
 use crate::crypto;
-use crate::domain::{Client, ClientId};
+use crate::domain::{Client, ClientId, Timestamp};
 use crate::live::Live;
 
 /// What a request says about its client.
@@ -101,6 +102,8 @@ pub struct ClientAuthenticator {
     pub clients: Clients,
     /// The confidential clients in memory, so that an exchange needs no database.
     pub live: Live,
+    /// The time, for secrets that end.
+    pub ambient: Ambient,
 }
 
 impl ClientAuthenticator {
@@ -118,7 +121,7 @@ impl ClientAuthenticator {
         })?;
         match (&credentials.secret, client.is_confidential()) {
             (None, false) => {}
-            (Some(secret), true) if has_secret(&client, secret) => {}
+            (Some(secret), true) if has_secret(&client, secret, self.ambient.now()) => {}
             (Some(_), true) => {
                 return Err(OAuthError::invalid_client("The client secret is wrong."));
             }
@@ -160,10 +163,11 @@ impl ClientAuthenticator {
 }
 
 /// Compares with every valid secret, without stopping at the first.
-fn has_secret(client: &Client, secret: &Secret) -> bool {
+fn has_secret(client: &Client, secret: &Secret, now: Timestamp) -> bool {
     let presented = crypto::hash(secret.expose());
-    client.secrets.iter().fold(false, |found, valid| {
-        found | crypto::same(valid.as_bytes(), presented.as_bytes())
+    let good = client.secrets.iter().filter(|secret| secret.is_good(now));
+    good.fold(false, |found, valid| {
+        found | crypto::same(valid.hash.as_bytes(), presented.as_bytes())
     })
 }
 

@@ -1,7 +1,12 @@
 //! Client authentication at the token endpoint: RFC 6749 §2.3 and §5.2.
 
+use std::time::Duration;
+
+use broker::clients::{RotationError, SecretRotation};
 use broker::crypto;
-use broker::domain::{AuditKind, ClientStatus, GrantType, RegistrationPolicy};
+use broker::domain::{
+    Actor, AuditKind, ClientId, ClientStatus, GrantType, RegistrationPolicy, RequestInfo,
+};
 use http::StatusCode;
 
 use crate::harness::{AGENT, Answer, Broker, VERIFIER, WEB_APP, basic, client, form};
@@ -45,7 +50,7 @@ async fn the_scheme_is_compared_without_case() {
 async fn either_of_two_secrets_is_good_while_one_is_replaced() {
     let broker = Broker::planned(|plan| {
         let mut rotating = client("rotating", Some("old"), &[GrantType::AuthorizationCode]);
-        rotating.secrets.push(crypto::hash("new"));
+        rotating.secrets.push(crypto::hash("new").into());
         plan.clients.push(rotating);
     })
     .await;
@@ -53,6 +58,61 @@ async fn either_of_two_secrets_is_good_while_one_is_replaced() {
     assert_authenticated(&broker.post_as(("rotating", "new"), TOKEN, &CODE).await);
     let neither = broker.post_as(("rotating", "older"), TOKEN, &CODE).await;
     neither.assert_refused(401, "invalid_client");
+}
+
+#[tokio::test]
+async fn after_a_rotation_the_old_secret_is_good_for_a_while() {
+    let broker = Broker::start().await;
+    let rotation = SecretRotation {
+        client_id: ClientId::parse(WEB_APP.0).unwrap(),
+        overlap: Duration::from_mins(10),
+        version: None,
+    };
+    let rotate = |rotation: SecretRotation| {
+        let parts = broker.parts.clone();
+        async move {
+            let actor = Actor::Administrator("alice".to_owned());
+            let info = RequestInfo::default();
+            let rotated = rotation.perform(&parts.store, &parts.ambient, actor, &info);
+            rotated.await.map(|(client, secret)| {
+                assert_eq!(client.secrets.len(), 2);
+                (client.version, secret.expose().to_owned())
+            })
+        }
+    };
+    let (version, new) = rotate(rotation.clone()).await.unwrap();
+    let event = broker.newest().await;
+    assert_eq!(event.kind, AuditKind::ClientSecretRotated);
+    assert_eq!(event.actor.id(), Some("alice"));
+    assert!(!format!("{event:?}").contains(&new));
+
+    broker.parts.live.refresh().await.unwrap();
+    let fresh = (WEB_APP.0, new.as_str());
+    assert_authenticated(&broker.post_as(WEB_APP, TOKEN, &CODE).await);
+    assert_authenticated(&broker.post_as(fresh, TOKEN, &CODE).await);
+    broker.advance(Duration::from_mins(10)).await;
+    broker
+        .post_as(WEB_APP, TOKEN, &CODE)
+        .await
+        .assert_refused(401, "invalid_client");
+    assert_authenticated(&broker.post_as(fresh, TOKEN, &CODE).await);
+
+    let outdated = SecretRotation {
+        version: Some(version - 1),
+        ..rotation.clone()
+    };
+    let refused = rotate(outdated).await;
+    assert!(matches!(refused, Err(RotationError::Changed)));
+    for (id, fault) in [
+        (AGENT, RotationError::NoSecret),
+        ("nobody", RotationError::Unknown),
+    ] {
+        let refused = rotate(SecretRotation {
+            client_id: ClientId::parse(id).unwrap(),
+            ..rotation.clone()
+        });
+        assert_eq!(refused.await.unwrap_err().to_string(), fault.to_string());
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,8 @@ use broker::tasks::Tasks;
 use broker_client::oauth::Scope;
 use tokio_util::sync::CancellationToken;
 
+use crate::harness::client;
+
 /// A directory with the shipped configuration, gone when the test is.
 struct Installation(PathBuf);
 
@@ -90,6 +92,43 @@ fn check_config_says_good_or_everything_that_is_wrong_and_touches_nothing() {
         "{text}"
     );
     assert!(!installation.has("broker.db"));
+}
+
+#[tokio::test]
+async fn a_client_gets_a_new_secret_and_only_its_hash_is_kept() {
+    let installation = Installation::new();
+    let store = installation.store().await;
+    let id = ClientId::parse("job").unwrap();
+    let mut job = client(id.as_str(), Some("old"), &[]);
+    job.version = 7;
+    store.insert_client(&job).await.unwrap();
+
+    let rotate = |keep: &str| {
+        let arguments = [
+            "client",
+            "rotate-secret",
+            "--client-id",
+            "job",
+            "--keep",
+            keep,
+        ];
+        installation.run(&arguments)
+    };
+    assert_eq!(rotate("soon").status.code(), Some(2));
+    let rotated = rotate("1h30m");
+    assert!(rotated.status.success(), "{}", stderr(&rotated));
+    let secret = stdout(&rotated).trim().to_owned();
+    let now = Ambient::system().now();
+    let stored = store.client(&id).await.unwrap().unwrap();
+    assert_eq!(stored.version, 8);
+    assert_eq!(stored.secrets[0], crypto::hash(&secret).into());
+    assert_eq!(stored.secrets[1].hash, crypto::hash("old"));
+    let left = stored.secrets[1].expires_at.unwrap().since(now);
+    assert!(left > Duration::from_mins(89) && left <= Duration::from_mins(90));
+
+    let unknown = installation.run(&["client", "rotate-secret", "--client-id", "nobody"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(stderr(&unknown).contains("no such client"));
 }
 
 #[test]

@@ -602,7 +602,10 @@ pub(crate) fn client(id: &str, secret: Option<&str>, grant_types: &[GrantType]) 
             Some(_) => TokenEndpointAuthMethod::ClientSecretBasic,
             None => TokenEndpointAuthMethod::None,
         },
-        secrets: secret.map(crypto::hash).into_iter().collect(),
+        secrets: secret
+            .map(|secret| crypto::hash(secret).into())
+            .into_iter()
+            .collect(),
         scope: None,
         serves: Vec::new(),
         exchange: Vec::new(),

@@ -84,7 +84,7 @@ impl World {
             redirect_uris: Vec::new(),
             grant_types: vec![GrantType::TokenExchange],
             auth_method,
-            secrets: vec![HandleHash::from_bytes([1; 32])],
+            secrets: vec![HandleHash::from_bytes([1; 32]).into()],
             scope: None,
             serves: Vec::new(),
             exchange: Vec::new(),

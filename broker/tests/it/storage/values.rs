@@ -2,8 +2,8 @@
 
 use broker::domain::{
     Actor, AuditEvent, AuditKind, Authorization, AuthorizationId, Client, ClientId, ClientKind,
-    ClientStatus, DownstreamName, Grant, GrantId, GrantType, HandleHash, RedirectUri, RefreshToken,
-    ResourceUri, Stage, Subject, Timestamp, TokenEndpointAuthMethod,
+    ClientSecret, ClientStatus, DownstreamName, Grant, GrantId, GrantType, HandleHash, RedirectUri,
+    RefreshToken, ResourceUri, Stage, Subject, Timestamp, TokenEndpointAuthMethod,
 };
 use broker::storage::{KeyState, StoredKey};
 use serde_json::json;
@@ -40,7 +40,13 @@ pub(super) fn client(id: &str) -> Client {
         ],
         grant_types: vec![GrantType::AuthorizationCode, GrantType::TokenExchange],
         auth_method: TokenEndpointAuthMethod::ClientSecretBasic,
-        secrets: vec![hash(1), hash(2)],
+        secrets: vec![
+            hash(1).into(),
+            ClientSecret {
+                hash: hash(2),
+                expires_at: Some(at(9)),
+            },
+        ],
         scope: Some("b a".parse().unwrap()),
         serves: vec![resource()],
         exchange: vec![DownstreamName::parse("nextcloud").unwrap()],
