@@ -17,7 +17,7 @@ use broker_client::verify::AccessTokenVerifier;
 pub use seed::{SeedError, seed};
 pub use serve::{ServeError, open, serve};
 
-use crate::admin::AdminApi;
+use crate::admin::{AdminApi, Refusals};
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::authorize::{Authorize, Logins};
@@ -153,6 +153,10 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
     };
     let admin = Arc::new(AdminApi {
         store: parts.store.clone(),
+        live: parts.live.clone(),
+        audit: parts.audit.clone(),
+        catalog: Arc::clone(&parts.catalog),
+        refusals: Refusals::default(),
         ambient: parts.ambient.clone(),
     });
     Routers {

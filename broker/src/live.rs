@@ -91,6 +91,7 @@ impl Live {
         let now = inner.ambient.now();
         let since = self.as_of().min(now).minus(OVERLAP);
         let ended = inner.store.grants_ended_since(since).await?;
+        let deleted = inner.store.clients_deleted_since(since).await?;
         let changed = inner.store.clients_changed_since(since).await?;
 
         {
@@ -99,11 +100,15 @@ impl Live {
             let oldest = oldest_of_use(now);
             known.retain(|_, at| *at >= oldest);
         }
-        if !changed.is_empty() {
+        if !(deleted.is_empty() && changed.is_empty()) {
             let mut known = inner
                 .clients
                 .write()
                 .unwrap_or_else(PoisonError::into_inner);
+            for id in deleted {
+                known.remove(&id);
+            }
+            // Afterwards: one that was deleted and registered anew meanwhile is there.
             for client in changed {
                 if client.is_confidential() {
                     known.insert(client.id.clone(), Arc::new(client));

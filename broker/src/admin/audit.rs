@@ -5,15 +5,9 @@ use serde_json::{Map, Value};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use super::{AdminApi, AdminError};
+use super::{AdminApi, AdminError, page};
 use crate::domain::{AuditKind, Outcome, Timestamp};
 use crate::storage::{AuditFilter, StoredAuditEvent};
-
-/// Rows of a page when none are asked for.
-const USUAL_PAGE: u64 = 50;
-
-/// The largest page, in rows.
-const LARGEST_PAGE: u64 = 500;
 
 /// Which rows to list.
 #[derive(Debug, Default, Deserialize)]
@@ -89,13 +83,7 @@ impl AdminApi {
     /// # Errors
     /// [`AdminError::Invalid`] when a parameter does not fit.
     pub async fn audit(&self, query: AuditQuery) -> Result<AuditList, AdminError> {
-        let limit = query.limit.unwrap_or(USUAL_PAGE);
-        if !(1..=LARGEST_PAGE).contains(&limit) {
-            return Err(AdminError::Invalid {
-                parameter: "limit",
-                problem: "must be 1 to 500",
-            });
-        }
+        let limit = page::limit(query.limit)?;
         let kind = match query.event.as_deref() {
             None => None,
             Some(word) => Some(AuditKind::parse(word).ok_or(AdminError::Invalid {
@@ -150,7 +138,7 @@ impl From<StoredAuditEvent> for AuditItem {
 }
 
 /// A moment as people and programs read it; the epoch for one beyond the calendar.
-fn rfc3339(at: Timestamp) -> String {
+pub(super) fn rfc3339(at: Timestamp) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(at.as_millis()) * 1_000_000)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
         .format(&Rfc3339)

@@ -1,31 +1,48 @@
-//! The admin API: who may use it, and what it shows.
+//! The admin API: who may use it, what it shows, and what it changes (contract of operators).
 //!
 //! Each request carries an admin token (`broker admin-token create`), of which the database has the
-//! hash. Reading needs either role; changes will need [`AdminRole::Write`].
+//! hash. Reading needs either role; changes need [`AdminRole::Write`]. Every change writes its audit
+//! row in its own transaction, with before and after, and then asks [`Live`] to look, so that this
+//! replica acts at once; the others follow within a second.
 
+mod access;
 mod audit;
+mod client_changes;
+mod client_item;
+mod clients;
+mod page;
+mod version;
+
+use std::sync::Arc;
 
 use crate::ambient::Ambient;
-use crate::crypto;
-use crate::storage::{AdminRole, Store, StoreError};
+use crate::audit::AuditLog;
+use crate::domain::{AuditEvent, Catalog};
+use crate::keys::KeyError;
+use crate::live::Live;
+use crate::storage::{Store, StoreError, Transaction};
 
+pub use access::{Administrator, Refusals};
 pub use audit::{AuditItem, AuditList, AuditQuery};
+pub use client_changes::{ClientChanges, CreatedClient, NewClient};
+pub use client_item::ClientItem;
+pub use clients::{ClientList, ClientQuery};
+pub use version::{Precondition, Versioned};
 
 /// The admin API: what it needs.
 pub struct AdminApi {
     /// Everything it shows.
     pub store: Store,
-    /// Time.
+    /// Follows what it changes.
+    pub live: Live,
+    /// For refusals; changes write their own rows.
+    pub audit: AuditLog,
+    /// The resources and downstreams.
+    pub catalog: Arc<Catalog>,
+    /// Bounds how many refusals are recorded.
+    pub refusals: Refusals,
+    /// Time and randomness.
     pub ambient: Ambient,
-}
-
-/// Who is asking.
-#[derive(Debug, Clone)]
-pub struct Administrator {
-    /// The name of the token.
-    pub name: String,
-    /// What it may do.
-    pub role: AdminRole,
 }
 
 /// Why an admin request fails; the text goes to the administrator.
@@ -45,41 +62,61 @@ pub enum AdminError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// The body is not what it should be.
+    #[error("The body cannot be used: {0}.")]
+    Body(String),
+    /// The body is not JSON, by its own word.
+    #[error("The Content-Type must be application/json.")]
+    MediaType,
+    /// What the request names is not there.
+    #[error("There is no such {0}.")]
+    NotFound(&'static str),
+    /// What is there does not let it happen.
+    #[error("{0}")]
+    Conflict(&'static str),
+    /// It is not the version any more that the request is about (RFC 9110 §13.1.1).
+    #[error("It has changed since you read it. Read it again and decide anew.")]
+    Changed,
+    /// The request must say which version it is about (RFC 6585 §3).
+    #[error("Send the ETag of what you read as If-Match, so that nobody's change is lost.")]
+    PreconditionRequired,
     /// The database failed.
     #[error("The database did not answer. Try again in a moment.")]
     Store(#[from] StoreError),
+    /// A signing key could not be made or read.
+    #[error("The signing keys could not be changed. The log says why.")]
+    Keys(#[from] KeyError),
+}
+
+impl AdminError {
+    /// The last part of the problem's `type`, which stays the same (RFC 9457 §3.1.1).
+    #[must_use]
+    pub const fn problem_type(&self) -> &'static str {
+        match self {
+            Self::Unauthenticated => "unauthenticated",
+            Self::Forbidden => "forbidden",
+            Self::Invalid { .. } => "invalid-parameter",
+            Self::Body(_) => "invalid-body",
+            Self::MediaType => "unsupported-media-type",
+            Self::NotFound(_) => "not-found",
+            Self::Conflict(_) => "conflict",
+            Self::Changed => "precondition-failed",
+            Self::PreconditionRequired => "precondition-required",
+            Self::Store(_) | Self::Keys(_) => "failed",
+        }
+    }
 }
 
 impl AdminApi {
-    /// Who presents this `Authorization` header, if he has at least `role`.
-    ///
-    /// # Errors
-    /// [`AdminError::Unauthenticated`], [`AdminError::Forbidden`].
-    pub async fn administrator(
+    /// Makes a change count together with its audit row, and this replica see it.
+    async fn commit(
         &self,
-        authorization: Option<&str>,
-        role: AdminRole,
-    ) -> Result<Administrator, AdminError> {
-        let token = authorization
-            .and_then(|header| header.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .filter(|token| !token.is_empty())
-            .ok_or(AdminError::Unauthenticated)?;
-        let known = self
-            .store
-            .admin_token(&crypto::hash(token))
-            .await?
-            .ok_or(AdminError::Unauthenticated)?;
-        if role == AdminRole::Write && known.role == AdminRole::Read {
-            return Err(AdminError::Forbidden);
-        }
-        self.store
-            .touch_admin_token(&known.name, self.ambient.now())
-            .await?;
-        Ok(Administrator {
-            name: known.name,
-            role: known.role,
-        })
+        transaction: Transaction,
+        events: &[AuditEvent],
+    ) -> Result<(), AdminError> {
+        transaction.append_audit(events).await?;
+        transaction.commit().await?;
+        self.live.refresh().await?;
+        Ok(())
     }
 }

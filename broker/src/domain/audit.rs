@@ -109,6 +109,16 @@ kinds! {
     ClientSeeded => "client.seeded",
     /// A client got a new secret; the one before ends.
     ClientSecretRotated => "client.secret_rotated",
+    /// An administrator registered a client.
+    ClientCreated => "client.created",
+    /// A client's registration was changed.
+    ClientUpdated => "client.updated",
+    /// An administrator let a client in.
+    ClientApproved => "client.approved",
+    /// A client was shut out, and its sessions ended.
+    ClientBlocked => "client.blocked",
+    /// A client was deleted, and its sessions ended.
+    ClientDeleted => "client.deleted",
     /// An authorization request passed its checks, or was refused.
     AuthorizationStarted => "authorization.started",
     /// The user allowed it.
@@ -143,6 +153,8 @@ kinds! {
     KeyRotated => "key.rotated",
     /// An admin token was created.
     AdminTokenCreated => "admin.token_created",
+    /// The admin API refused somebody.
+    AdminRefused => "admin.refused",
     /// An admin token was revoked.
     AdminTokenRevoked => "admin.token_revoked",
 }

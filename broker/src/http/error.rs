@@ -4,6 +4,7 @@
 //! people with the wrong address get (RFC 9457). Pages for people in the middle of a login are
 //! `pages`' matter.
 
+use std::borrow::Cow;
 use std::error::Error;
 
 use axum::Json;
@@ -70,9 +71,10 @@ impl IntoResponse for Failure {
 /// A problem document (RFC 9457).
 #[derive(Debug, Serialize)]
 pub struct Problem {
-    /// What kind of problem; we define no types of our own, so the status says it.
+    /// What kind of problem: `about:blank` where the status says it all, else a name that stays the
+    /// same (RFC 9457 §3.1.1).
     #[serde(rename = "type")]
-    kind: &'static str,
+    kind: Cow<'static, str>,
     /// The status in words.
     title: &'static str,
     /// The HTTP status.
@@ -86,10 +88,18 @@ impl Problem {
     #[must_use]
     pub fn new(status: StatusCode, detail: impl Into<String>) -> Self {
         Self {
-            kind: "about:blank",
+            kind: Cow::Borrowed("about:blank"),
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.into(),
+        }
+    }
+
+    /// The same problem, of a type of ours.
+    fn of_type(self, name: &str) -> Self {
+        Self {
+            kind: Cow::Owned(format!("urn:mcp-token-broker:problem:{name}")),
+            ..self
         }
     }
 }
@@ -111,11 +121,17 @@ impl IntoResponse for AdminError {
         let status = match &self {
             Self::Unauthenticated => StatusCode::UNAUTHORIZED,
             Self::Forbidden => StatusCode::FORBIDDEN,
-            Self::Invalid { .. } => StatusCode::BAD_REQUEST,
-            Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Invalid { .. } | Self::Body(_) => StatusCode::BAD_REQUEST,
+            Self::MediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::Conflict(_) => StatusCode::CONFLICT,
+            Self::Changed => StatusCode::PRECONDITION_FAILED,
+            Self::PreconditionRequired => StatusCode::PRECONDITION_REQUIRED,
+            Self::Store(_) | Self::Keys(_) => StatusCode::INTERNAL_SERVER_ERROR,
         };
         log(&self, status, "");
-        let mut response = Problem::new(status, self.to_string()).into_response();
+        let problem = Problem::new(status, self.to_string()).of_type(self.problem_type());
+        let mut response = problem.into_response();
         if status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(
                 header::WWW_AUTHENTICATE,

@@ -108,9 +108,7 @@ fn well_known(published: Arc<Published>) -> Router {
 
 /// The admin listener's routes.
 pub fn administration(api: Arc<AdminApi>, ambient: Ambient) -> Router {
-    let audit = get(admin::audit).with_state(api);
-    let router = Router::new().route("/admin/v1/audit", unstored(audit));
-    layered(router, ambient)
+    layered(admin::routes(api), ambient)
 }
 
 /// What surrounds every route, from the inside out.
@@ -141,7 +139,7 @@ fn default_header(name: HeaderName, value: &'static str) -> SetResponseHeaderLay
 }
 
 /// Answers that no cache may keep, errors included (RFC 6749 §5.1).
-fn unstored(route: MethodRouter) -> MethodRouter {
+fn unstored<S: Clone + Send + Sync + 'static>(route: MethodRouter<S>) -> MethodRouter<S> {
     let always =
         |name, value| SetResponseHeaderLayer::overriding(name, HeaderValue::from_static(value));
     route.layer::<_, Infallible>((

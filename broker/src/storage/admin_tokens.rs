@@ -60,6 +60,15 @@ pub struct AdminToken {
     pub last_used_at: Option<Timestamp>,
 }
 
+impl AdminToken {
+    /// Whether the next use has to be noted.
+    #[must_use]
+    pub fn is_touched_long_ago(&self, now: Timestamp) -> bool {
+        self.last_used_at
+            .is_none_or(|at| now.since(at) >= TOUCH_EVERY)
+    }
+}
+
 impl<C: ConnectionTrait> Repository<C> {
     /// Records a token.
     ///

@@ -54,6 +54,23 @@ pub(super) mod client_document {
     no_relations!();
 }
 
+#[expect(
+    unreachable_pub,
+    reason = "the derives ask for it; no domain value is made of such a row"
+)]
+pub(super) mod client_deletion {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "client_deletions")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub client_id: String,
+        pub deleted_at: i64,
+    }
+    no_relations!();
+}
+
 pub(super) mod user {
     use sea_orm::entity::prelude::*;
 

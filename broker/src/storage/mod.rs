@@ -18,19 +18,23 @@ mod grants;
 mod location;
 mod open;
 mod open_error;
+mod page;
 mod purge;
 mod refresh_tokens;
 mod row;
 mod signing_keys;
 mod users;
+mod whitelist;
 
 pub use admin_tokens::{AdminRole, AdminToken};
 pub use audit::{AuditFilter, AuditPage, StoredAuditEvent};
 pub use error::StoreError;
 pub use open::{Options, Synchronous, migrate, open};
 pub use open_error::OpenError;
+pub use page::{Page, Position};
 pub use purge::Retention;
 pub use signing_keys::{KeyState, StoredKey};
+pub use whitelist::{ClientFilter, Ended};
 
 use sea_orm::{
     DatabaseConnection, DatabaseTransaction, SqliteTransactionMode, TransactionOptions,

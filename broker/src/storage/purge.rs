@@ -7,7 +7,7 @@ use std::time::Duration;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
-use super::entity::{authorization, grant, refresh_token};
+use super::entity::{authorization, client_deletion, grant, refresh_token};
 use super::{Store, StoreError};
 use crate::domain::Timestamp;
 
@@ -19,7 +19,7 @@ const BATCH: u64 = 500;
 pub struct Retention {
     /// Finished or expired authorizations.
     pub authorizations: Duration,
-    /// Ended or expired grants with their refresh tokens.
+    /// Ended or expired grants with their refresh tokens; that a client was deleted.
     pub grants: Duration,
 }
 
@@ -77,6 +77,16 @@ impl Store {
                     .column(grant::Column::Id)
                     .from(grant::Entity)
                     .cond_where(finished_grants)
+                    .take(),
+            )
+            .await?;
+        deleted += self
+            .delete_in_batches::<client_deletion::Entity>(
+                client_deletion::Column::ClientId,
+                &Query::select()
+                    .column(client_deletion::Column::ClientId)
+                    .from(client_deletion::Entity)
+                    .and_where(Expr::col(client_deletion::Column::DeletedAt).lt(grants))
                     .take(),
             )
             .await?;

@@ -1,24 +1,11 @@
 //! The audit trail as administrators read it, and that it holds no secret.
 
 use axum::body::Body;
-use broker::crypto::Handle;
-use broker::storage::{AdminRole, AdminToken};
+use broker::storage::AdminRole;
 use http::{Request, StatusCode, header};
 
+use crate::administrator::admin_token;
 use crate::harness::{AGENT, Answer, Broker, GATEWAY, OTHER_AGENT, alice};
-
-async fn admin_token(broker: &Broker, name: &str, role: AdminRole) -> String {
-    let handle = Handle::generate(&broker.parts.ambient);
-    let token = AdminToken {
-        name: name.to_owned(),
-        hash: handle.hash(),
-        role,
-        created_at: broker.now(),
-        last_used_at: None,
-    };
-    broker.store().insert_admin_token(&token).await.unwrap();
-    handle.expose().to_owned()
-}
 
 async fn list(broker: &Broker, token: Option<&str>, query: &str) -> Answer {
     let mut request = Request::get(format!("/admin/v1/audit{query}"));

@@ -2,6 +2,7 @@
 //! fails: a new route has to say here what it does.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use axum::Router;
 use axum::body::Body;
@@ -66,7 +67,11 @@ const ROUTES: &[Route] = &[
     route("/oauth/register", &["POST"], 400, AnyOrigin, NO_STORE),
     route("/health/live", &["GET"], 200, SameOrigin, NO_STORE),
     route("/health/ready", &["GET"], 200, SameOrigin, NO_STORE),
-    route("/admin/v1/audit", &["GET"], 401, Administrators, NO_STORE),
+    admin("/admin/v1/audit", &["GET"]),
+    admin("/admin/v1/clients", &["GET", "POST"]),
+    admin("/admin/v1/clients/{client_id}", &["GET", "PUT", "DELETE"]),
+    admin("/admin/v1/clients/{client_id}/approve", &["POST"]),
+    admin("/admin/v1/clients/{client_id}/block", &["POST"]),
 ];
 
 const fn route(
@@ -83,6 +88,10 @@ const fn route(
         audience,
         caching,
     }
+}
+
+const fn admin(path: &'static str, methods: &'static [&'static str]) -> Route {
+    route(path, methods, 401, Administrators, NO_STORE)
 }
 
 fn listener(broker: &Broker, route: &Route) -> Router {
@@ -106,14 +115,27 @@ async fn ask(broker: &Broker, route: &Route, method: &str, headers: &[(&str, &st
     .await
 }
 
+/// The files of a directory and of those in it.
+fn files(directory: &Path) -> Vec<String> {
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts.extend(files(&path));
+        } else {
+            texts.push(std::fs::read_to_string(path).unwrap());
+        }
+    }
+    texts
+}
+
 /// The routes as the source mounts them.
 #[test]
 fn every_route_of_the_source_is_in_the_table() {
     let source = concat!(env!("CARGO_MANIFEST_DIR"), "/src/http");
     let mut mounted = BTreeSet::new();
     let mut computed = 0;
-    for file in std::fs::read_dir(source).unwrap() {
-        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+    for text in files(Path::new(source)) {
         for call in text.split(".route(").skip(1) {
             match call.trim_start().strip_prefix('"') {
                 Some(rest) => {

@@ -9,11 +9,14 @@
     reason = "a test that cannot go on has failed"
 )]
 
+mod administrator;
 mod browser;
 mod documents;
 mod harness;
 mod idp;
 
+mod admin_access;
+mod admin_clients;
 mod audit;
 mod authorization_code;
 mod client_authentication;

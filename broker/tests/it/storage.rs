@@ -4,6 +4,7 @@
 mod database;
 mod opening;
 mod values;
+mod whitelist;
 
 use std::time::Duration;
 
