@@ -23,7 +23,7 @@ use crate::audit::AuditLog;
 use crate::authorize::{Authorize, Logins};
 use crate::clients::{Clients, Policies};
 use crate::config::Config;
-use crate::domain::{Catalog, RegistrationPolicy, UrlClients};
+use crate::domain::{Catalog, ConsentPolicy, RegistrationPolicy, UrlClients};
 use crate::exchange::{Mint, Strategies, Uids};
 use crate::http::{self, BrowserFlow, Endpoints, Health, Published};
 use crate::keys::Keyring;
@@ -70,6 +70,8 @@ pub struct Settings {
     pub authorization_code: Duration,
     /// How long a login may take.
     pub login: Duration,
+    /// Which consents are remembered.
+    pub consent: ConsentPolicy,
     /// How long refresh tokens and grants live.
     pub lifetimes: Lifetimes,
     /// The upstream claim that carries the Nextcloud uid, to name it when it is missing.
@@ -85,6 +87,7 @@ impl From<&Config> for Settings {
             access_token: config.tokens.access_token,
             authorization_code: config.tokens.authorization_code,
             login: config.tokens.login,
+            consent: config.consent_policy(),
             lifetimes: config.lifetimes(),
             uid_claim: config.upstream.uid_claim.clone(),
         }
@@ -177,6 +180,7 @@ fn authorize(parts: &Parts, settings: &Settings, clients: Clients) -> Authorize 
         issuer: settings.issuer.clone(),
         login_lifetime: settings.login,
         code_lifetime: settings.authorization_code,
+        consent: settings.consent,
     }
 }
 

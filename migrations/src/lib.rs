@@ -7,6 +7,7 @@ mod m20261121_000001_initial;
 mod m20261121_000002_client_documents;
 mod m20261121_000003_client_secrets_expire;
 mod m20261121_000010_client_deletions;
+mod m20261121_000020_consents;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -28,6 +29,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_client_documents::Migration),
             Box::new(m20261121_000003_client_secrets_expire::Migration),
             Box::new(m20261121_000010_client_deletions::Migration),
+            Box::new(m20261121_000020_consents::Migration),
         ]
     }
 

@@ -13,12 +13,10 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use super::consent::unavailable;
 use super::flow::{FlowSecret, OpenFlow, of_client};
-use super::{Authorize, AuthorizeError, ClientRedirect, Page};
+use super::{Arrival, Authorize, AuthorizeError, ClientRedirect, Page};
 use crate::crypto;
-use crate::domain::{
-    Actor, AuditKind, Authorization, Outcome, RequestInfo, Stage, StageKind, User,
-};
-use crate::upstream::{Advice, CallbackError, IdentifyError, Identity};
+use crate::domain::{Actor, AuditKind, Authorization, Outcome, RequestInfo, Stage};
+use crate::upstream::{Advice, CallbackError, IdentifyError};
 
 /// The IdP's authorization response (RFC 6749 §4.1.2, RFC 9207 §2).
 #[derive(Default)]
@@ -99,7 +97,7 @@ impl Authorize {
         callback: &Callback,
         cookie: Option<&str>,
         info: &RequestInfo,
-    ) -> Result<ClientRedirect, AuthorizeError> {
+    ) -> Result<Arrival, AuthorizeError> {
         match self.complete(callback, cookie, info).await {
             // A flow that ends at the client has its row already, in the change that ended it.
             Err(error @ AuthorizeError::Page(_)) => {
@@ -116,22 +114,25 @@ impl Authorize {
         callback: &Callback,
         cookie: Option<&str>,
         info: &RequestInfo,
-    ) -> Result<ClientRedirect, AuthorizeError> {
+    ) -> Result<Arrival, AuthorizeError> {
         let (flow, tag) = match callback.state() {
             Some(state) if !callback.is_malformed => state,
             _ => return Err(Page::Callback.into()),
         };
         let _turn = self.logins.turn(flow).await;
-        let OpenFlow { authorization, .. } = self.open_flow(flow, cookie).await?;
+        let OpenFlow {
+            authorization,
+            client,
+        } = self.open_flow(flow, cookie).await?;
         let secret = FlowSecret::new(&authorization.id, cookie.unwrap_or_default());
         if !crypto::same(secret.state_tag().as_bytes(), tag.as_bytes()) {
             return Err(of_client(Page::Callback, &authorization));
         }
         if let Some(answer) = self.answer_again(&authorization, &secret) {
-            return Ok(answer);
+            return Ok(answer.into());
         }
         self.require_undecided(&authorization)?;
-        if authorization.stage != Stage::AwaitingLogin {
+        if authorization.stage == Stage::AwaitingConsent {
             return Err(of_client(Page::Callback, &authorization));
         }
         self.require_our_upstream(callback, &authorization).await?;
@@ -149,7 +150,10 @@ impl Authorize {
             .identify(code, &secret.code_verifier(), &secret.nonce())
             .await;
         match identified {
-            Ok(identity) => self.approve(&authorization, &secret, identity, info).await,
+            Ok(identity) => {
+                self.approve(&authorization, &client, &secret, identity, info)
+                    .await
+            }
             Err(error) => {
                 self.not_identified(&authorization, &secret, error, info)
                     .await
@@ -174,66 +178,13 @@ impl Authorize {
         }
     }
 
-    /// Writes user, code and audit in one transaction.
-    async fn approve(
-        &self,
-        authorization: &Authorization,
-        secret: &FlowSecret<'_>,
-        identity: Identity,
-        info: &RequestInfo,
-    ) -> Result<ClientRedirect, AuthorizeError> {
-        let now = self.ambient.now();
-        let sub = crypto::subject_for(&identity.issuer, &identity.subject);
-        let user = User {
-            sub: sub.clone(),
-            upstream_issuer: identity.issuer,
-            upstream_subject: identity.subject,
-            nextcloud_uid: identity.nextcloud_uid,
-            name: identity.name,
-            created_at: now,
-            last_login_at: now,
-        };
-        let code = secret.code();
-        let next = authorization
-            .clone()
-            .approved(
-                sub.clone(),
-                crypto::hash(&code),
-                now.plus(self.code_lifetime),
-            )
-            .map_err(|unchanged| of_client(Page::Finished, &unchanged))?;
-        let actor = Actor::User(sub.as_str().to_owned());
-        let mut login = self.event(AuditKind::LoginSucceeded, actor.clone(), &next, info);
-        login.sub = Some(sub.clone());
-        // So that an operator can tell whose `sub` it is, and why a mint fails later.
-        login.details.insert(
-            "nextcloud_uid".to_owned(),
-            user.nextcloud_uid.clone().into(),
-        );
-        let mut issued = self.event(AuditKind::CodeIssued, actor, &next, info);
-        issued.sub = Some(sub);
-
-        let transaction = self.store.begin().await?;
-        if transaction
-            .advance_authorization(&next, StageKind::AwaitingLogin)
-            .await?
-        {
-            transaction.record_login(&user).await?;
-            transaction.append_audit(&[login, issued]).await?;
-            transaction.commit().await?;
-            return Ok(ClientRedirect::with_code(&next, &code, &self.issuer));
-        }
-        drop(transaction);
-        self.answer_of_the_faster(&next, secret).await
-    }
-
     async fn not_identified(
         &self,
         authorization: &Authorization,
         secret: &FlowSecret<'_>,
         error: IdentifyError,
         info: &RequestInfo,
-    ) -> Result<ClientRedirect, AuthorizeError> {
+    ) -> Result<Arrival, AuthorizeError> {
         let reason = error.reason();
         let flow = authorization.id.as_str().to_owned();
         let page = match error.advice() {
@@ -241,7 +192,7 @@ impl Authorize {
             Advice::LoginAgain => {
                 // The IdP redeems a code once: perhaps the same response, sent twice, has won.
                 if let Ok(answer) = self.answer_of_the_faster(authorization, secret).await {
-                    return Ok(answer);
+                    return Ok(answer.into());
                 }
                 Page::LoginAgain { flow }
             }
@@ -305,6 +256,7 @@ impl Authorize {
             )),
             Stage::AwaitingConsent
             | Stage::AwaitingLogin
+            | Stage::AwaitingKnownUser
             | Stage::Approved { .. }
             | Stage::Redeemed { .. }
             | Stage::Denied => None,
@@ -312,7 +264,7 @@ impl Authorize {
     }
 
     /// What another request with the same response has achieved meanwhile.
-    async fn answer_of_the_faster(
+    pub(super) async fn answer_of_the_faster(
         &self,
         authorization: &Authorization,
         secret: &FlowSecret<'_>,

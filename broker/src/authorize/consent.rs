@@ -11,7 +11,7 @@ use super::{Authorize, AuthorizeError, ClientRedirect, Page};
 use crate::crypto;
 use crate::domain::{
     Actor, AuditEvent, AuditKind, Authorization, Client, ClientKind, ClientUrl, Outcome,
-    RequestInfo, Stage, StageKind,
+    RequestInfo, Stage,
 };
 use crate::upstream::{DiscoveryError, Login};
 
@@ -145,12 +145,12 @@ impl Authorize {
         }
     }
 
-    async fn login_url(
+    pub(super) async fn login_url(
         &self,
         authorization: &Authorization,
         secret: &FlowSecret<'_>,
     ) -> Result<Url, AuthorizeError> {
-        // Made only now, after the approval (MCP security best practices).
+        // Made only now, after the approval, given or remembered (MCP security best practices).
         let login = Login {
             state: &secret.state(),
             nonce: &secret.nonce(),
@@ -180,7 +180,7 @@ impl Authorize {
         );
         let transaction = self.store.begin().await?;
         if transaction
-            .advance_authorization(&next, StageKind::AwaitingConsent)
+            .advance_authorization(&next, authorization.stage.kind())
             .await?
         {
             transaction.append_audit(&[event]).await?;
@@ -255,12 +255,12 @@ impl Authorize {
             Stage::Approved { .. } | Stage::Redeemed { .. } | Stage::Denied => {
                 Err(of_client(Page::Finished, authorization))
             }
-            Stage::AwaitingConsent | Stage::AwaitingLogin
+            Stage::AwaitingConsent | Stage::AwaitingLogin | Stage::AwaitingKnownUser
                 if authorization.is_expired(self.ambient.now()) =>
             {
                 Err(of_client(Page::Expired, authorization))
             }
-            Stage::AwaitingConsent | Stage::AwaitingLogin => Ok(()),
+            Stage::AwaitingConsent | Stage::AwaitingLogin | Stage::AwaitingKnownUser => Ok(()),
         }
     }
 }

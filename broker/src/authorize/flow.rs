@@ -100,7 +100,9 @@ impl Authorize {
         if !is_owner {
             let page = match authorization.stage {
                 Stage::Approved { .. } | Stage::Redeemed { .. } | Stage::Denied => Page::Finished,
-                Stage::AwaitingConsent | Stage::AwaitingLogin => Page::OtherBrowser,
+                Stage::AwaitingConsent | Stage::AwaitingLogin | Stage::AwaitingKnownUser => {
+                    Page::OtherBrowser
+                }
             };
             return Err(of_client(page, &authorization));
         }

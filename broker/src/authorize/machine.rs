@@ -20,7 +20,7 @@ use crate::domain::{Client, ClientId, GrantType, RedirectUri, RequestInfo, Resou
 
 /// A request that passed every check.
 pub(super) struct Accepted {
-    pub(super) client_id: ClientId,
+    pub(super) client: Client,
     pub(super) redirect_uri: RedirectUri,
     pub(super) scope: Scope,
     pub(super) resource: ResourceUri,
@@ -118,7 +118,7 @@ impl Authorize {
                         return Err(Page::ServerError.into());
                     };
                     return Ok(Accepted {
-                        client_id: bound.client.id,
+                        client: bound.client,
                         redirect_uri: bound.redirect_uri,
                         scope: granted,
                         resource: extended.resource.id.clone(),
@@ -342,8 +342,8 @@ fn check_unsupported(request: &AuthorizationRequest) -> Result<(), OAuthError> {
             "The only supported response_mode is `query`.",
         ));
     }
-    // `login`, `consent` and `select_account` ask for what happens anyway. `none` asks for an
-    // answer without any page, and here nobody is ever signed in beforehand.
+    // `login`, `consent` and `select_account` bring the consent page. `none` asks for an answer
+    // without any page, and here nobody is ever signed in beforehand.
     let mut prompt = request.get("prompt").unwrap_or_default().split(' ');
     if prompt.any(|value| value == "none") {
         return Err(OAuthError::login_required(

@@ -24,13 +24,18 @@
 //! ([`flow`]), so the database holds nothing that could be used, a restart loses nothing, several
 //! tabs do not disturb each other, and asking the same thing twice gets the same answer.
 //!
+//! Where a consent is remembered the page is passed over: the first answer sends the browser to the
+//! IdP, and the callback decides whether it is that user's ([`remembered`]).
+//!
 //! What a token request makes of the code is [`crate::token`]'s.
 
+mod approve;
 mod callback;
 mod consent;
 mod error;
 mod flow;
 mod machine;
+mod remembered;
 mod request;
 mod response;
 mod start;
@@ -38,6 +43,7 @@ mod start;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use approve::Arrival;
 pub use callback::{Callback, Logins};
 pub use consent::{ConsentForm, ConsentPage, Decision, Onward};
 pub use error::{AuthorizeError, Page, PageError};
@@ -48,7 +54,7 @@ pub use start::Started;
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::clients::Clients;
-use crate::domain::Catalog;
+use crate::domain::{Catalog, ConsentPolicy};
 use crate::storage::Store;
 use crate::upstream::Upstream;
 
@@ -74,4 +80,6 @@ pub struct Authorize {
     pub login_lifetime: Duration,
     /// How long a code is good.
     pub code_lifetime: Duration,
+    /// Which consents are remembered.
+    pub consent: ConsentPolicy,
 }

@@ -68,6 +68,13 @@ impl AuthorizationRequest {
         self.repeated.is_some()
     }
 
+    /// Whether the client wants the user to be asked something (OIDC Core §3.1.2.1), whatever he
+    /// was asked before.
+    #[must_use]
+    pub fn wants_interaction(&self) -> bool {
+        self.get("prompt").is_some() || self.get("max_age").is_some()
+    }
+
     /// The client's `state`, to be returned unchanged; none when it gave two.
     #[must_use]
     pub fn state(&self) -> Option<&str> {

@@ -1,5 +1,7 @@
 //! `GET /oauth/authorize`: a request that passes its checks becomes a flow of this browser.
 
+use url::Url;
+
 use super::{AuthorizationRequest, Authorize, AuthorizeError, Page, PageError, flow};
 use crate::crypto::Handle;
 use crate::domain::{
@@ -12,20 +14,23 @@ pub struct Started {
     pub flow: AuthorizationId,
     /// The value of its cookie. Only its hash is stored.
     pub cookie: Handle,
+    /// Where the user logs in, when the consent page is passed over.
+    pub login: Option<Url>,
 }
 
 impl Authorize {
     /// Begins a flow. Nothing of an earlier one is touched: a client may fetch its authorization
-    /// URL before the browser does.
+    /// URL before the browser does. `browser` is the cookie of an earlier login, if there is one.
     ///
     /// # Errors
     /// See [`AuthorizeError`]; each refusal is in the audit.
     pub async fn start(
         &self,
         request: &AuthorizationRequest,
+        browser: Option<&str>,
         info: &RequestInfo,
     ) -> Result<Started, AuthorizeError> {
-        match self.begin(request, info).await {
+        match self.begin(request, browser, info).await {
             Ok(started) => Ok(started),
             Err(error) => {
                 self.record_refusal(AuditKind::AuthorizationStarted, &error, info)
@@ -38,14 +43,15 @@ impl Authorize {
     async fn begin(
         &self,
         request: &AuthorizationRequest,
+        browser: Option<&str>,
         info: &RequestInfo,
     ) -> Result<Started, AuthorizeError> {
         let accepted = self.judge(request, info).await?;
         let (id, cookie) = flow::new_flow(self)?;
         let now = self.ambient.now();
-        let authorization = Authorization {
-            id: id.clone(),
-            client_id: accepted.client_id,
+        let mut authorization = Authorization {
+            id,
+            client_id: accepted.client.id.clone(),
             redirect_uri: accepted.redirect_uri,
             state: accepted.state,
             scope: accepted.scope,
@@ -56,13 +62,27 @@ impl Authorize {
             expires_at: now.plus(self.login_lifetime),
             stage: Stage::AwaitingConsent,
         };
+        let login = match browser {
+            Some(browser) if !request.wants_interaction() => {
+                self.pass_over(&authorization, &accepted.client, &cookie, browser)
+                    .await?
+            }
+            _ => None,
+        };
+        if login.is_some() {
+            authorization.stage = Stage::AwaitingKnownUser;
+        }
         let actor = Actor::Client(authorization.client_id.as_str().to_owned());
         let event = self.event(AuditKind::AuthorizationStarted, actor, &authorization, info);
         let transaction = self.store.begin().await?;
         transaction.insert_authorization(&authorization).await?;
         transaction.append_audit(&[event]).await?;
         transaction.commit().await?;
-        Ok(Started { flow: id, cookie })
+        Ok(Started {
+            flow: authorization.id,
+            cookie,
+            login,
+        })
     }
 
     /// An audit row about a flow.

@@ -10,6 +10,7 @@
 
 mod check;
 mod clients;
+mod consent;
 mod load;
 mod parts;
 mod read;
@@ -26,6 +27,7 @@ use std::time::Duration;
 use broker_client::secret::Secret;
 
 pub use clients::Client;
+pub use consent::Consent;
 pub use load::{ConfigError, from_table, load};
 pub use read::Problem;
 pub use registration::Registration;
@@ -55,6 +57,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// `[tokens]`: how long things live.
     pub tokens: Tokens,
+    /// `[consent]`: what is remembered of the consent page.
+    pub consent: Consent,
     /// `[registration]`: clients that register themselves, or whose id is a URL.
     pub registration: Registration,
     /// `[[resources]]`: the protected MCP servers.
@@ -73,6 +77,7 @@ impl Config {
         let keys = Keys::read(root.section("keys"));
         let upstream = Upstream::read(root.section("upstream"));
         let tokens = Tokens::read(root.section("tokens"));
+        let consent = Consent::read(root.section("consent"));
         let registration = Registration::read(root.section("registration"));
         let resources = every(root.sections("resources"), Resource::read);
         let downstreams = every(root.sections("downstreams"), Downstream::read);
@@ -85,6 +90,7 @@ impl Config {
             keys: keys?,
             upstream: upstream?,
             tokens,
+            consent,
             registration,
             resources: resources?,
             downstreams: downstreams?,

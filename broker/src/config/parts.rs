@@ -6,8 +6,8 @@ use broker_client::secret::Secret;
 use super::{AuthenticationMethod, Client, Config};
 use crate::crypto::{self, Cipher};
 use crate::domain::{
-    self, Catalog, ClientKind, ClientStatus, GrantType, Timestamp, TokenEndpointAuthMethod,
-    UrlClients,
+    self, Catalog, ClientKind, ClientStatus, ConsentPolicy, GrantType, Timestamp,
+    TokenEndpointAuthMethod, UrlClients,
 };
 use crate::keys::Policy;
 use crate::storage;
@@ -72,6 +72,15 @@ impl Config {
             allow: configured.url_client_domains_allow.clone(),
             deny: configured.url_client_domains_deny.clone(),
             allows_loopback: configured.danger_url_clients_on_loopback,
+        }
+    }
+
+    /// Which consents are remembered.
+    #[must_use]
+    pub const fn consent_policy(&self) -> ConsentPolicy {
+        ConsentPolicy {
+            remember: self.consent.remember,
+            remembers_native_apps: self.consent.danger_remember_native_apps,
         }
     }
 

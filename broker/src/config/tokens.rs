@@ -102,7 +102,7 @@ impl Tokens {
 }
 
 /// Ten years: beyond it a number is a slip.
-const YEARS: Duration = Duration::from_hours(3650 * 24);
+pub(super) const YEARS: Duration = Duration::from_hours(3650 * 24);
 
 fn between(
     section: &mut Section<'_>,

@@ -2,9 +2,13 @@
 //!
 //! ```text
 //! AwaitingConsent ──allow──▶ AwaitingLogin ──the IdP says who──▶ Approved ──code──▶ Redeemed
-//!        │                        │
-//!        └──────── deny ──────────┴──▶ Denied
+//!    │   ▲                       │                                   ▲
+//!    │   └── it is another ── AwaitingKnownUser ──── it is he ─────────┘
+//!    │                            │
+//!    └────────── deny ────────────┴──▶ Denied
 //! ```
+//! A flow whose consent page is passed over begins at `AwaitingKnownUser`.
+//!
 //! Transitions take the value and return the next; the storage applies each with a conditional
 //! update, so that of two racing requests one wins.
 
@@ -48,6 +52,9 @@ pub enum Stage {
     AwaitingConsent,
     /// The user allowed it; the browser is at the IdP.
     AwaitingLogin,
+    /// Nobody was asked, because the user who logged in last in this browser has allowed it before;
+    /// the browser is at the IdP, which says whether it is him.
+    AwaitingKnownUser,
     /// The IdP said who it is; a code was handed out.
     Approved {
         /// The user.
@@ -77,6 +84,8 @@ pub enum StageKind {
     AwaitingConsent,
     /// See [`Stage::AwaitingLogin`].
     AwaitingLogin,
+    /// See [`Stage::AwaitingKnownUser`].
+    AwaitingKnownUser,
     /// See [`Stage::Approved`].
     Approved,
     /// See [`Stage::Redeemed`].
@@ -92,6 +101,7 @@ impl StageKind {
         match self {
             Self::AwaitingConsent => "awaiting_consent",
             Self::AwaitingLogin => "awaiting_login",
+            Self::AwaitingKnownUser => "awaiting_known_user",
             Self::Approved => "approved",
             Self::Redeemed => "redeemed",
             Self::Denied => "denied",
@@ -104,6 +114,7 @@ impl StageKind {
         [
             Self::AwaitingConsent,
             Self::AwaitingLogin,
+            Self::AwaitingKnownUser,
             Self::Approved,
             Self::Redeemed,
             Self::Denied,
@@ -120,6 +131,7 @@ impl Stage {
         match self {
             Self::AwaitingConsent => StageKind::AwaitingConsent,
             Self::AwaitingLogin => StageKind::AwaitingLogin,
+            Self::AwaitingKnownUser => StageKind::AwaitingKnownUser,
             Self::Approved { .. } => StageKind::Approved,
             Self::Redeemed { .. } => StageKind::Redeemed,
             Self::Denied => StageKind::Denied,
@@ -134,14 +146,14 @@ impl Authorization {
         now >= self.expires_at
     }
 
-    /// The user allowed it.
+    /// The user allowed it on the consent page.
     ///
     /// # Errors
-    /// Gives the value back when it is not at the consent page.
+    /// Gives the value back when he has before, or the flow is decided.
     #[expect(clippy::result_large_err, reason = "the unchanged value is the error")]
     pub fn consented(self) -> Result<Self, Self> {
         match self.stage {
-            Stage::AwaitingConsent => Ok(Self {
+            Stage::AwaitingConsent | Stage::AwaitingKnownUser => Ok(Self {
                 stage: Stage::AwaitingLogin,
                 ..self
             }),
@@ -152,7 +164,26 @@ impl Authorization {
         }
     }
 
-    /// The IdP said who it is; `code` is handed out.
+    /// The IdP named a user who has not allowed it: the consent page is shown after all.
+    ///
+    /// # Errors
+    /// Gives the value back when the page was not passed over.
+    #[expect(clippy::result_large_err, reason = "the unchanged value is the error")]
+    pub fn asked_after_all(self) -> Result<Self, Self> {
+        match self.stage {
+            Stage::AwaitingKnownUser => Ok(Self {
+                stage: Stage::AwaitingConsent,
+                ..self
+            }),
+            Stage::AwaitingConsent
+            | Stage::AwaitingLogin
+            | Stage::Approved { .. }
+            | Stage::Redeemed { .. }
+            | Stage::Denied => Err(self),
+        }
+    }
+
+    /// The IdP said who it is, and he has allowed it, now or before; `code` is handed out.
     ///
     /// # Errors
     /// Gives the value back when it does not await a login.
@@ -164,7 +195,7 @@ impl Authorization {
         code_expires_at: Timestamp,
     ) -> Result<Self, Self> {
         match self.stage {
-            Stage::AwaitingLogin => Ok(Self {
+            Stage::AwaitingLogin | Stage::AwaitingKnownUser => Ok(Self {
                 stage: Stage::Approved {
                     sub,
                     code,
@@ -192,6 +223,7 @@ impl Authorization {
             }),
             Stage::AwaitingConsent
             | Stage::AwaitingLogin
+            | Stage::AwaitingKnownUser
             | Stage::Redeemed { .. }
             | Stage::Denied => Err(self),
         }
@@ -204,7 +236,7 @@ impl Authorization {
     #[expect(clippy::result_large_err, reason = "the unchanged value is the error")]
     pub fn denied(self) -> Result<Self, Self> {
         match self.stage {
-            Stage::AwaitingConsent | Stage::AwaitingLogin => Ok(Self {
+            Stage::AwaitingConsent | Stage::AwaitingLogin | Stage::AwaitingKnownUser => Ok(Self {
                 stage: Stage::Denied,
                 ..self
             }),
@@ -233,12 +265,13 @@ mod tests {
         }
     }
 
-    fn stages() -> [Stage; 5] {
+    fn stages() -> [Stage; 6] {
         let sub = Subject::parse("alice").unwrap();
         let code = HandleHash::from_bytes([1; 32]);
         [
             Stage::AwaitingConsent,
             Stage::AwaitingLogin,
+            Stage::AwaitingKnownUser,
             Stage::Approved {
                 sub: sub.clone(),
                 code,
@@ -253,15 +286,22 @@ mod tests {
         ]
     }
 
-    /// Which transitions each stage allows: consented, approved, redeemed, denied.
+    /// Which transitions each stage allows: consented, asked after all, approved, redeemed, denied.
     #[test]
     fn only_the_drawn_transitions_exist() {
         let allowed = [
-            (StageKind::AwaitingConsent, [true, false, false, true]),
-            (StageKind::AwaitingLogin, [false, true, false, true]),
-            (StageKind::Approved, [false, false, true, false]),
-            (StageKind::Redeemed, [false; 4]),
-            (StageKind::Denied, [false; 4]),
+            (
+                StageKind::AwaitingConsent,
+                [true, false, false, false, true],
+            ),
+            (StageKind::AwaitingLogin, [false, false, true, false, true]),
+            (
+                StageKind::AwaitingKnownUser,
+                [true, true, true, false, true],
+            ),
+            (StageKind::Approved, [false, false, false, true, false]),
+            (StageKind::Redeemed, [false; 5]),
+            (StageKind::Denied, [false; 5]),
         ];
         for (stage, (kind, expected)) in stages().into_iter().zip(allowed) {
             assert_eq!(stage.kind(), kind);
@@ -271,6 +311,7 @@ mod tests {
             let code = HandleHash::from_bytes([2; 32]);
             let outcomes = [
                 here.clone().consented(),
+                here.clone().asked_after_all(),
                 here.clone().approved(bob, code, Timestamp::from_millis(5)),
                 here.clone().redeemed(GrantId::parse("other").unwrap()),
                 here.clone().denied(),
@@ -289,11 +330,11 @@ mod tests {
 
     #[test]
     fn redeeming_keeps_who_and_which_code() {
-        let [_, _, approved, ..] = stages();
+        let [_, _, _, approved, ..] = stages();
         let redeemed = at(approved)
             .redeemed(GrantId::parse("grant").unwrap())
             .unwrap();
-        let [_, _, _, expected, _] = stages();
+        let [_, _, _, _, expected, _] = stages();
         assert_eq!(redeemed.stage, expected);
     }
 

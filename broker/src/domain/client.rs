@@ -62,6 +62,20 @@ impl Client {
         }
     }
 
+    /// What it says of itself, as text: a user who allowed it knew no more. When this changes, he
+    /// has allowed another client.
+    #[must_use]
+    pub fn self_description(&self) -> String {
+        let redirect_uris: Vec<&str> = self.redirect_uris.iter().map(RedirectUri::as_str).collect();
+        serde_json::json!([
+            self.name,
+            redirect_uris,
+            self.auth_method.as_str(),
+            self.metadata,
+        ])
+        .to_string()
+    }
+
     /// Whether it may use `grant`.
     #[must_use]
     pub fn may_use(&self, grant: GrantType) -> bool {
@@ -291,6 +305,27 @@ mod tests {
             [hash(4)],
             "no rotation prolongs a secret"
         );
+    }
+
+    #[test]
+    fn another_name_address_proof_or_link_is_another_description() {
+        let plain = client(ClientStatus::Pending);
+        let mut approved = client(ClientStatus::Approved);
+        approved.version = 7;
+        assert_eq!(plain.self_description(), approved.self_description());
+        let edits: [fn(&mut Client); 4] = [
+            |client| client.name = Some("Other".to_owned()),
+            |client| client.redirect_uris = vec![RedirectUri::parse("https://b.example/").unwrap()],
+            |client| client.auth_method = TokenEndpointAuthMethod::ClientSecretPost,
+            |client| {
+                client.metadata.insert("client_uri".to_owned(), "x".into());
+            },
+        ];
+        for edit in edits {
+            let mut changed = plain.clone();
+            edit(&mut changed);
+            assert_ne!(plain.self_description(), changed.self_description());
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod authorization;
 mod catalog;
 mod client;
 mod client_url;
+mod consent;
 mod grant;
 mod ids;
 mod redirect_uri;
@@ -21,6 +22,7 @@ pub use client::{
     TokenEndpointAuthMethod,
 };
 pub use client_url::{ClientUrl, Domain, InvalidDomain, UrlClients};
+pub use consent::{Consent, ConsentPolicy, KnownBrowser};
 pub use grant::{EndReason, Grant};
 pub use ids::{AuthorizationId, ClientId, DownstreamName, GrantId, HandleHash, InvalidId, Subject};
 pub use redirect_uri::{InvalidRedirectUri, RedirectUri};

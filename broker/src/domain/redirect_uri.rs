@@ -120,6 +120,13 @@ impl RedirectUri {
         Url::parse(&self.0).is_ok_and(|url| url.scheme() == "http" && is_loopback(&url))
     }
 
+    /// Whether the answer goes to a program on the user's own machine, where any other program could
+    /// be waiting for it (RFC 8252 §8.6): loopback, or a private-use scheme.
+    #[must_use]
+    pub fn is_native(&self) -> bool {
+        !Url::parse(&self.0).is_ok_and(|url| url.scheme() == "https" && !is_loopback(&url))
+    }
+
     /// What a person should look at: the host, or the scheme of a private-use URI.
     #[must_use]
     pub fn display_host(&self) -> String {
@@ -322,6 +329,26 @@ mod tests {
                 registered.matches(requested),
                 same,
                 "{registered} and {requested}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_web_address_of_somebody_else_is_out_of_reach_of_local_programs() {
+        for (uri, is_native) in [
+            ("https://claude.ai/api/mcp/auth_callback", false),
+            ("https://localhost.a.example/cb", false),
+            ("https://localhost/cb", true),
+            ("https://127.0.0.1:8443/cb", true),
+            ("http://localhost:8787/cb", true),
+            ("http://[::1]/cb", true),
+            ("cursor://anysphere.cursor-mcp/oauth/callback", true),
+            ("com.example.app:/callback", true),
+        ] {
+            assert_eq!(
+                RedirectUri::parse(uri).unwrap().is_native(),
+                is_native,
+                "{uri}"
             );
         }
     }

@@ -7,15 +7,16 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use url::Url;
 
-use super::cookies::FlowCookies;
+use super::cookies::Cookies;
 use super::pages;
 use crate::authorize::{AuthorizationRequest, Authorize, AuthorizeError, Page};
-use crate::domain::RequestInfo;
+use crate::crypto::Handle;
+use crate::domain::{AuthorizationId, RequestInfo};
 
 /// What the browser endpoints need: the flow and its cookies.
 pub struct BrowserFlow {
     authorize: Authorize,
-    cookies: FlowCookies,
+    cookies: Cookies,
     consent_path: String,
 }
 
@@ -27,7 +28,11 @@ impl BrowserFlow {
             .map(|url| url.path().trim_end_matches('/').to_owned())
             .unwrap_or_default();
         Self {
-            cookies: FlowCookies::new(&authorize.issuer, authorize.login_lifetime),
+            cookies: Cookies::new(
+                &authorize.issuer,
+                authorize.login_lifetime,
+                authorize.consent.remember,
+            ),
             consent_path: format!("{base_path}/oauth/consent"),
             authorize,
         }
@@ -42,6 +47,11 @@ impl BrowserFlow {
         &self.consent_path
     }
 
+    /// Sends the browser to the consent page of `flow`.
+    pub(super) fn to_consent_page(&self, flow: &AuthorizationId) -> Response {
+        pages::redirect(&format!("{}?flow={flow}", self.consent_path))
+    }
+
     /// The cookie of `flow` that the browser sent.
     pub(super) fn cookie<'a>(&self, headers: &'a HeaderMap, flow: &str) -> Option<&'a str> {
         self.cookies.read(headers, flow)
@@ -50,6 +60,14 @@ impl BrowserFlow {
     /// A page or a redirect for what went wrong.
     pub(super) fn failure(&self, error: AuthorizeError, info: &RequestInfo) -> Response {
         pages::failure(error, &self.consent_path, info)
+    }
+
+    /// Adds the `Set-Cookie` by which the browser's user is known next time.
+    pub(super) fn know_again(&self, mut response: Response, browser: &Handle) -> Response {
+        if let Some(cookie) = self.cookies.set_browser(browser.expose()) {
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        response
     }
 
     /// Adds the `Set-Cookie` that removes the cookie of `flow`.
@@ -65,16 +83,20 @@ impl BrowserFlow {
 pub(super) async fn authorize(
     State(flow): State<Arc<BrowserFlow>>,
     info: RequestInfo,
+    headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
     let request = AuthorizationRequest::parse(query.as_deref().unwrap_or_default());
-    match flow.authorize.start(&request, &info).await {
+    let browser = flow.cookies.read_browser(&headers);
+    match flow.authorize.start(&request, browser, &info).await {
         Ok(started) => {
             let id = started.flow.as_str();
             match flow.cookies.set(id, started.cookie.expose()) {
                 Some(cookie) => {
-                    let page = format!("{}?flow={id}", flow.consent_path);
-                    let mut response = pages::redirect(&page);
+                    let mut response = match &started.login {
+                        Some(url) => pages::redirect(url.as_str()),
+                        None => flow.to_consent_page(&started.flow),
+                    };
                     response.headers_mut().append(header::SET_COOKIE, cookie);
                     response
                 }

@@ -9,7 +9,7 @@ use tracing::Instrument as _;
 
 use super::authorize::BrowserFlow;
 use super::pages;
-use crate::authorize::{AuthorizeError, Callback, Page};
+use crate::authorize::{Arrival, AuthorizeError, Callback, Page};
 use crate::domain::RequestInfo;
 
 /// `GET /oauth/callback`.
@@ -36,7 +36,14 @@ pub(super) async fn callback(
     .await;
     match finished {
         // Either way the flow has ended at the client, and so has the need for its cookie.
-        Ok(Ok(to)) => flow.forget(pages::redirect(to.as_str()), &id),
+        Ok(Ok(Arrival::Client { to, browser })) => {
+            let response = flow.forget(pages::redirect(to.as_str()), &id);
+            match browser {
+                Some(browser) => flow.know_again(response, &browser),
+                None => response,
+            }
+        }
+        Ok(Ok(Arrival::Consent(id))) => flow.to_consent_page(&id),
         Ok(Err(error @ AuthorizeError::Redirect { .. })) => {
             flow.forget(flow.failure(error, &info), &id)
         }

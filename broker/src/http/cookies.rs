@@ -1,4 +1,5 @@
-//! The cookie that ties a flow to its browser, one for each flow.
+//! The cookie that ties a flow to its browser, one for each flow, and the one that outlives them all:
+//! by it the browser's user is known at the next login.
 //!
 //! Each flow has its own name, so that flows in several tabs do not overwrite each other. With
 //! https the prefix `__Host-` makes the browser vouch that no other host and no plain-http page has
@@ -9,58 +10,72 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
-/// Makes and reads flow cookies.
+/// What follows the prefix in the name of the browser's own cookie. No flow is called so: their
+/// cookies have a dash there.
+const BROWSER: &str = "mtb_browser";
+
+/// Makes and reads the browser's cookies.
 #[derive(Debug, Clone)]
-pub(super) struct FlowCookies {
+pub(super) struct Cookies {
     is_secure: bool,
-    lifetime: Duration,
+    flow_lifetime: Duration,
+    browser_lifetime: Duration,
 }
 
-impl FlowCookies {
-    /// Cookies for a broker reached by this issuer; `lifetime` is how long a login may take.
-    pub(super) fn new(issuer: &str, lifetime: Duration) -> Self {
+impl Cookies {
+    /// Cookies for a broker reached by this issuer: how long a login may take, and how long its
+    /// user is known afterwards.
+    pub(super) fn new(issuer: &str, flow_lifetime: Duration, browser_lifetime: Duration) -> Self {
         Self {
             is_secure: issuer.starts_with("https://"),
-            lifetime,
+            flow_lifetime,
+            browser_lifetime,
         }
     }
 
     /// The `Set-Cookie` of a new flow.
     pub(super) fn set(&self, flow: &str, secret: &str) -> Option<HeaderValue> {
-        self.header(flow, secret, self.lifetime.as_secs())
+        self.header(&self.of_flow(flow)?, secret, self.flow_lifetime)
     }
 
     /// The `Set-Cookie` that removes it.
     pub(super) fn clear(&self, flow: &str) -> Option<HeaderValue> {
-        self.header(flow, "", 0)
+        self.header(&self.of_flow(flow)?, "", Duration::ZERO)
     }
 
     /// The flow's cookie, if the browser has it.
     pub(super) fn read<'a>(&self, headers: &'a HeaderMap, flow: &str) -> Option<&'a str> {
-        let name = self.name(flow);
-        headers
-            .get_all(header::COOKIE)
-            .into_iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find_map(|(found, value)| (found == name).then_some(value))
+        find(headers, &self.of_flow(flow)?)
     }
 
-    fn name(&self, flow: &str) -> String {
+    /// The `Set-Cookie` by which the browser's user is known next time.
+    pub(super) fn set_browser(&self, handle: &str) -> Option<HeaderValue> {
+        self.header(&self.prefixed(BROWSER), handle, self.browser_lifetime)
+    }
+
+    /// The cookie that [`Cookies::set_browser`] left.
+    pub(super) fn read_browser<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        find(headers, &self.prefixed(BROWSER))
+    }
+
+    /// The name of a flow's cookie. The flow may come from a query; only letters and digits belong
+    /// into a cookie's name.
+    fn of_flow(&self, flow: &str) -> Option<String> {
+        flow.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric())
+            .then(|| self.prefixed(&format!("mtb-{flow}")))
+    }
+
+    fn prefixed(&self, name: &str) -> String {
         let prefix = if self.is_secure { "__Host-" } else { "" };
-        format!("{prefix}mtb-{flow}")
+        format!("{prefix}{name}")
     }
 
-    fn header(&self, flow: &str, value: &str, max_age: u64) -> Option<HeaderValue> {
+    fn header(&self, name: &str, value: &str, lifetime: Duration) -> Option<HeaderValue> {
         let secure = if self.is_secure { "; Secure" } else { "" };
-        // The flow may come from a query; only letters and digits belong into a cookie's name.
-        if !flow.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-            return None;
-        }
+        let max_age = lifetime.as_secs();
         let mut header = HeaderValue::from_str(&format!(
-            "{}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}",
-            self.name(flow)
+            "{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}"
         ))
         .ok()?;
         header.set_sensitive(true);
@@ -68,12 +83,23 @@ impl FlowCookies {
     }
 }
 
+/// The value of the cookie called `name`.
+fn find<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers
+        .get_all(header::COOKIE)
+        .into_iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(found, value)| (found == name).then_some(value))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn cookies(issuer: &str) -> FlowCookies {
-        FlowCookies::new(issuer, Duration::from_mins(10))
+    fn cookies(issuer: &str) -> Cookies {
+        Cookies::new(issuer, Duration::from_mins(10), Duration::from_hours(24))
     }
 
     #[test]
@@ -89,6 +115,25 @@ mod tests {
                 .set("abc", "secret")
                 .unwrap(),
             "mtb-abc=secret; Path=/; HttpOnly; SameSite=Lax; Max-Age=600"
+        );
+    }
+
+    #[test]
+    fn the_browser_keeps_its_own_for_longer() {
+        let secure = cookies("https://broker.example");
+        assert_eq!(
+            secure.set_browser("handle").unwrap(),
+            "__Host-mtb_browser=handle; Path=/; HttpOnly; SameSite=Lax; Max-Age=86400; Secure"
+        );
+        let mut headers = HeaderMap::new();
+        headers.insert(
+            header::COOKIE,
+            HeaderValue::from_static("mtb_browser=x; __Host-mtb-browser=y; __Host-mtb_browser=z"),
+        );
+        assert_eq!(secure.read_browser(&headers), Some("z"));
+        assert_eq!(
+            cookies("http://127.0.0.1:4280").read_browser(&headers),
+            Some("x")
         );
     }
 

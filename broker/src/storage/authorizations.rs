@@ -94,7 +94,10 @@ struct StageColumns {
 impl From<&Stage> for StageColumns {
     fn from(stage: &Stage) -> Self {
         match stage {
-            Stage::AwaitingConsent | Stage::AwaitingLogin | Stage::Denied => Self::default(),
+            Stage::AwaitingConsent
+            | Stage::AwaitingLogin
+            | Stage::AwaitingKnownUser
+            | Stage::Denied => Self::default(),
             Stage::Approved {
                 sub,
                 code,
@@ -168,6 +171,7 @@ fn read_stage(row: &Row<'_>, model: &Model) -> Result<Stage, StoreError> {
     Ok(match row.known("stage", StageKind::parse(&model.stage))? {
         StageKind::AwaitingConsent => Stage::AwaitingConsent,
         StageKind::AwaitingLogin => Stage::AwaitingLogin,
+        StageKind::AwaitingKnownUser => Stage::AwaitingKnownUser,
         StageKind::Denied => Stage::Denied,
         StageKind::Approved => Stage::Approved {
             sub: sub()?,

@@ -9,7 +9,7 @@ use sea_orm::{
 
 use super::entity::client::{Column, Entity, Model};
 use super::row::{Row, to_json};
-use super::{Repository, StoreError};
+use super::{ConsentsOf, Repository, StoreError};
 use crate::domain::{
     Client, ClientId, ClientKind, ClientSecret, ClientStatus, DownstreamName, GrantType,
     RedirectUri, ResourceUri, Timestamp, TokenEndpointAuthMethod,
@@ -42,7 +42,9 @@ impl<C: ConnectionTrait> Repository<C> {
         Ok(())
     }
 
-    /// Replaces a client whose version is still `expected`; false when it changed meanwhile.
+    /// Replaces a client whose version is still `expected`; false when it changed meanwhile. A
+    /// client that is now blocked loses what users have allowed it: once it is approved again,
+    /// they are asked again.
     ///
     /// # Errors
     /// When the database fails.
@@ -53,7 +55,12 @@ impl<C: ConnectionTrait> Repository<C> {
             .filter(Column::Version.eq(expected))
             .exec(&self.connection)
             .await?;
-        Ok(updated.rows_affected == 1)
+        let is_updated = updated.rows_affected == 1;
+        if is_updated && client.status == ClientStatus::Blocked {
+            self.withdraw_consents(ConsentsOf::Client(&client.id))
+                .await?;
+        }
+        Ok(is_updated)
     }
 
     /// Clients whose `updated_at` is `since` or later.

@@ -135,6 +135,40 @@ pub(super) mod grant {
     no_relations!();
 }
 
+pub(super) mod consent {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "consents")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Vec<u8>,
+        pub sub: String,
+        pub client_id: String,
+        pub redirect_uri: String,
+        pub resource: String,
+        pub scope: String,
+        pub client_hash: Vec<u8>,
+        pub given_at: i64,
+        pub expires_at: i64,
+    }
+    no_relations!();
+}
+
+pub(super) mod browser {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "browsers")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub hash: Vec<u8>,
+        pub sub: String,
+        pub expires_at: i64,
+    }
+    no_relations!();
+}
+
 pub(super) mod refresh_token {
     use sea_orm::entity::prelude::*;
 

@@ -10,8 +10,10 @@
 mod admin_tokens;
 mod audit;
 mod authorizations;
+mod browsers;
 mod client_documents;
 mod clients;
+mod consents;
 mod entity;
 mod error;
 mod grants;
@@ -28,6 +30,7 @@ mod whitelist;
 
 pub use admin_tokens::{AdminRole, AdminToken};
 pub use audit::{AuditFilter, AuditPage, StoredAuditEvent};
+pub use consents::ConsentsOf;
 pub use error::StoreError;
 pub use open::{Options, Synchronous, migrate, open};
 pub use open_error::OpenError;

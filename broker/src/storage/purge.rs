@@ -7,7 +7,7 @@ use std::time::Duration;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
-use super::entity::{authorization, client_deletion, grant, refresh_token};
+use super::entity::{authorization, browser, client_deletion, consent, grant, refresh_token};
 use super::{Store, StoreError};
 use crate::domain::Timestamp;
 
@@ -39,6 +39,27 @@ impl Store {
                     .column(authorization::Column::Id)
                     .from(authorization::Entity)
                     .and_where(Expr::col(authorization::Column::ExpiresAt).lt(authorizations))
+                    .take(),
+            )
+            .await?;
+
+        deleted += self
+            .delete_in_batches::<consent::Entity>(
+                consent::Column::Id,
+                &Query::select()
+                    .column(consent::Column::Id)
+                    .from(consent::Entity)
+                    .and_where(Expr::col(consent::Column::ExpiresAt).lte(now.as_millis()))
+                    .take(),
+            )
+            .await?;
+        deleted += self
+            .delete_in_batches::<browser::Entity>(
+                browser::Column::Hash,
+                &Query::select()
+                    .column(browser::Column::Hash)
+                    .from(browser::Entity)
+                    .and_where(Expr::col(browser::Column::ExpiresAt).lte(now.as_millis()))
                     .take(),
             )
             .await?;

@@ -90,6 +90,7 @@ impl<C: ConnectionTrait> Repository<C> {
         let running = [
             StageKind::AwaitingConsent,
             StageKind::AwaitingLogin,
+            StageKind::AwaitingKnownUser,
             StageKind::Approved,
         ];
         let logins = authorization::Entity::update_many()

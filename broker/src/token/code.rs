@@ -50,7 +50,10 @@ impl TokenEndpoint {
                 event.sub = Some(sub.clone());
                 return Err(self.replayed(grant, event).await?);
             }
-            Stage::AwaitingConsent | Stage::AwaitingLogin | Stage::Denied => return Err(unknown()),
+            Stage::AwaitingConsent
+            | Stage::AwaitingLogin
+            | Stage::AwaitingKnownUser
+            | Stage::Denied => return Err(unknown()),
         };
         event.sub = Some(sub.clone());
         if event.at >= expires_at {

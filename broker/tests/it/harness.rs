@@ -18,8 +18,9 @@ use broker::clients::guarded_client;
 use broker::crypto::{self, Cipher, Handle};
 use broker::domain::{
     AuditEvent, Authorization, AuthorizationId, Catalog, Client, ClientId, ClientKind,
-    ClientStatus, Downstream, DownstreamName, GrantType, RedirectUri, RegistrationPolicy, Resource,
-    ResourceUri, Stage, Strategy, Subject, Timestamp, TokenEndpointAuthMethod, UrlClients, User,
+    ClientStatus, ConsentPolicy, Downstream, DownstreamName, GrantType, RedirectUri,
+    RegistrationPolicy, Resource, ResourceUri, Stage, Strategy, Subject, Timestamp,
+    TokenEndpointAuthMethod, UrlClients, User,
 };
 use broker::keys::{Algorithm, Keyring, Policy};
 use broker::live::Live;
@@ -545,6 +546,10 @@ fn plan() -> Plan {
             access_token: Duration::from_mins(10),
             authorization_code: Duration::from_mins(1),
             login: Duration::from_mins(10),
+            consent: ConsentPolicy {
+                remember: Duration::from_hours(90 * 24),
+                remembers_native_apps: false,
+            },
             lifetimes: Lifetimes {
                 refresh_token: Duration::from_hours(30 * 24),
                 refresh_token_absolute: Duration::from_hours(90 * 24),

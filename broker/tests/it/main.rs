@@ -24,6 +24,7 @@ mod client_documents;
 mod client_products;
 mod commands;
 mod config;
+mod consent;
 mod coverage;
 mod keys;
 mod live;

@@ -1,6 +1,7 @@
 //! The storage conformance suite: the same tests on SQLite always, and on PostgreSQL when
 //! `TEST_POSTGRES_URL` names a database in which schemas may be created.
 
+mod consents;
 mod database;
 mod opening;
 mod values;
@@ -206,10 +207,11 @@ async fn a_login_updates_everything_but_the_first_one(database: Database) {
     assert_eq!(store.user(&first.sub).await.unwrap(), Some(expected));
 }
 
-fn stages() -> [Stage; 5] {
+fn stages() -> [Stage; 6] {
     [
         Stage::AwaitingConsent,
         Stage::AwaitingLogin,
+        Stage::AwaitingKnownUser,
         Stage::Approved {
             sub: subject("alice"),
             code: hash(1),

@@ -68,6 +68,8 @@ pub(super) fn broker(
             "scopes": ["openid", "profile", "email"],
             "uid_claim": options.uid_claim,
         },
+        // Every client of an installation like this is on this machine, and so is the person.
+        "consent": { "danger_remember_native_apps": true },
         "registration": { "policy": options.registration },
         "resources": [{
             "id": mcp_url,
