@@ -24,7 +24,7 @@ use crate::authorize::{Authorize, Logins};
 use crate::clients::{Clients, Policies};
 use crate::config::Config;
 use crate::domain::{Catalog, ConsentPolicy, RegistrationPolicy, UrlClients};
-use crate::exchange::{Mint, Strategies, Uids};
+use crate::exchange::{Mint, Session, Strategies, Uids};
 use crate::http::{self, BrowserFlow, Endpoints, Health, Published};
 use crate::keys::Keyring;
 use crate::live::Live;
@@ -33,6 +33,7 @@ use crate::register::RegistrationEndpoint;
 use crate::storage::Store;
 use crate::token::{ClientAuthenticator, Issuer, Lifetimes, RevocationEndpoint, TokenEndpoint};
 use crate::upstream::Upstream;
+use crate::upstream_tokens::UpstreamTokens;
 
 /// The running parts of one broker process.
 #[derive(Clone)]
@@ -47,6 +48,8 @@ pub struct Parts {
     pub keyring: Keyring,
     /// The identity provider.
     pub upstream: Arc<Upstream>,
+    /// What it gave at logins.
+    pub upstream_tokens: UpstreamTokens,
     /// Fetches what strangers name.
     pub guarded: GuardedClient,
     /// The resources and downstreams.
@@ -176,6 +179,7 @@ fn authorize(parts: &Parts, settings: &Settings, clients: Clients) -> Authorize 
         ambient: parts.ambient.clone(),
         catalog: Arc::clone(&parts.catalog),
         upstream: Arc::clone(&parts.upstream),
+        upstream_tokens: parts.upstream_tokens.clone(),
         logins: Logins::default(),
         issuer: settings.issuer.clone(),
         login_lifetime: settings.login,
@@ -210,6 +214,10 @@ fn token(
                 keyring: parts.keyring.clone(),
                 uids: Uids::new(parts.store.clone()),
                 ambient: parts.ambient.clone(),
+            },
+            session: Session {
+                tokens: parts.upstream_tokens.clone(),
+                issuer: parts.upstream.issuer().to_owned(),
             },
         },
         ambient: parts.ambient.clone(),

@@ -12,6 +12,7 @@
 //! | [`live`] | what each replica must know within a second: ended grants, exchanging clients |
 //! | [`keys`] | signing keys: sign, publish, rotate |
 //! | [`upstream`] | the identity provider we proxy login to; here we are the client |
+//! | [`upstream_tokens`] | the tokens that the identity provider gave at a login: sealed, kept, renewed |
 //! | [`exchange`] | what a caller's token may become |
 //! | [`clients`] | who a `client_id` is and whether it may be used; documents behind URLs |
 //! | [`authorize`], [`token`], [`register`], [`metadata`], [`admin`] | one protocol step each |
@@ -39,3 +40,4 @@ pub mod storage;
 pub mod tasks;
 pub mod token;
 pub mod upstream;
+pub mod upstream_tokens;

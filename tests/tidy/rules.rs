@@ -4,7 +4,7 @@ use crate::scan::Source;
 
 /// The layers of the broker: a module uses only modules of rows above its own; siblings of one row
 /// do not use each other.
-pub(crate) const BROKER_LAYERS: [&[&str]; 15] = [
+pub(crate) const BROKER_LAYERS: [&[&str]; 16] = [
     &["domain"],
     &["ambient"],
     &["crypto"],
@@ -13,6 +13,7 @@ pub(crate) const BROKER_LAYERS: [&[&str]; 15] = [
     &["live"],
     &["keys"],
     &["upstream"],
+    &["upstream_tokens"],
     &["exchange"],
     &["clients"],
     &[

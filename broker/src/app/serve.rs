@@ -23,6 +23,7 @@ use crate::live::Live;
 use crate::storage::{self, OpenError, Retention, StoreError};
 use crate::tasks::Tasks;
 use crate::upstream::{InvalidConfig, Upstream};
+use crate::upstream_tokens::{Keeping, UpstreamTokens};
 
 /// How long requests in progress may take to end after the signal to stop; below the 30 s that
 /// Kubernetes waits before it kills.
@@ -89,7 +90,9 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
         ambient.clone(),
     )
     .await?;
-    let upstream = Upstream::new(
+    let cipher = config.cipher();
+    let catalog = Arc::new(config.catalog());
+    let upstream = Arc::new(Upstream::new(
         config.upstream_config(),
         format!("{}/oauth/callback", config.server.issuer),
         HttpClient::new(&Options {
@@ -98,15 +101,32 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
             ..Options::default()
         })?,
         ambient.clone(),
-    )?;
+    )?);
+    if catalog.needs_upstream_tokens() && !cipher.is_configured() {
+        tracing::warn!(
+            "no encryption key is configured: downstreams that need the identity provider's \
+             tokens give errors (keys.encryption)"
+        );
+    }
+    let upstream_tokens = UpstreamTokens::new(
+        store.clone(),
+        cipher,
+        Arc::clone(&upstream),
+        ambient.clone(),
+        Keeping {
+            needed: catalog.needs_upstream_tokens(),
+            patience: Keeping::PATIENCE,
+        },
+    );
     Ok(Parts {
         live: Live::load(store.clone(), ambient.clone()).await?,
         audit: AuditLog::start(store.clone()),
         store,
         keyring,
-        upstream: Arc::new(upstream),
+        upstream,
+        upstream_tokens,
         guarded: guarded_client(&config.url_clients())?,
-        catalog: Arc::new(config.catalog()),
+        catalog,
         ambient,
     })
 }

@@ -2,13 +2,14 @@
 //! allowed it.
 
 use super::flow::{FlowSecret, of_client};
-use super::{Authorize, AuthorizeError, ClientRedirect};
+use super::{Authorize, AuthorizeError, ClientRedirect, Page};
 use crate::crypto::{self, Handle};
 use crate::domain::{
-    Actor, AuditKind, Authorization, AuthorizationId, Client, RequestInfo, Stage, User,
+    Actor, AuditKind, Authorization, AuthorizationId, Client, RequestInfo, Stage, Subject,
+    Timestamp, User,
 };
 use crate::storage::Transaction;
-use crate::upstream::Identity;
+use crate::upstream::{Identified, TokenSet};
 
 /// Where a browser that comes back from the IdP goes.
 pub enum Arrival {
@@ -30,13 +31,13 @@ impl From<ClientRedirect> for Arrival {
 }
 
 impl Authorize {
-    /// Writes user, code and audit in one transaction.
+    /// Writes user, code, the IdP's tokens and audit in one transaction.
     pub(super) async fn approve(
         &self,
         authorization: &Authorization,
         client: &Client,
         secret: &FlowSecret<'_>,
-        identity: Identity,
+        Identified { identity, tokens }: Identified,
         info: &RequestInfo,
     ) -> Result<Arrival, AuthorizeError> {
         let now = self.ambient.now();
@@ -58,20 +59,21 @@ impl Authorize {
             return self.ask_after_all(transaction, authorization).await;
         }
         let code = secret.code();
+        let code_expires_at = now.plus(self.code_lifetime);
         let next = authorization
             .clone()
-            .approved(
-                sub.clone(),
-                crypto::hash(&code),
-                now.plus(self.code_lifetime),
-            )
-            .map_err(|unchanged| of_client(super::Page::Finished, &unchanged))?;
+            .approved(sub.clone(), crypto::hash(&code), code_expires_at)
+            .map_err(|unchanged| of_client(Page::Finished, &unchanged))?;
         if !transaction.advance_authorization(&next, from).await? {
             drop(transaction);
             let faster = self.answer_of_the_faster(&next, secret).await;
             return faster.map(Arrival::from);
         }
         transaction.record_login(&user).await?;
+        if let Some(tokens) = &tokens {
+            self.keep(&transaction, &next, &sub, tokens, code_expires_at)
+                .await?;
+        }
         let browser = if is_remembered {
             None
         } else {
@@ -106,6 +108,25 @@ impl Authorize {
             to: ClientRedirect::with_code(&next, &code, &self.issuer),
             browser,
         })
+    }
+
+    /// Keeps what the IdP gave for the session that the code becomes, where a downstream needs it.
+    async fn keep(
+        &self,
+        transaction: &Transaction,
+        authorization: &Authorization,
+        sub: &Subject,
+        tokens: &TokenSet,
+        code_expires_at: Timestamp,
+    ) -> Result<(), AuthorizeError> {
+        let sealed = self
+            .upstream_tokens
+            .seal(&authorization.id, sub, tokens, code_expires_at)
+            .map_err(|error| Page::ServerError.because(error))?;
+        if let Some(sealed) = &sealed {
+            transaction.insert_upstream_tokens(sealed).await?;
+        }
+        Ok(())
     }
 
     /// Puts the flow back to its consent page. The login counts for nothing: whoever allows it there

@@ -150,8 +150,8 @@ impl Authorize {
             .identify(code, &secret.code_verifier(), &secret.nonce())
             .await;
         match identified {
-            Ok(identity) => {
-                self.approve(&authorization, &client, &secret, identity, info)
+            Ok(identified) => {
+                self.approve(&authorization, &client, &secret, identified, info)
                     .await
             }
             Err(error) => {

@@ -57,6 +57,7 @@ use crate::clients::Clients;
 use crate::domain::{Catalog, ConsentPolicy};
 use crate::storage::Store;
 use crate::upstream::Upstream;
+use crate::upstream_tokens::UpstreamTokens;
 
 /// The browser flow's dependencies.
 pub struct Authorize {
@@ -72,6 +73,8 @@ pub struct Authorize {
     pub catalog: Arc<Catalog>,
     /// The IdP.
     pub upstream: Arc<Upstream>,
+    /// What it gives at a login, kept for the session where a downstream needs it.
+    pub upstream_tokens: UpstreamTokens,
     /// The callbacks in work here.
     pub logins: Logins,
     /// Our issuer, for the `iss` of every answer to a client.

@@ -116,8 +116,9 @@ pub struct Downstream {
     ///
     /// Default: the name. `BROKER__DOWNSTREAMS__0__AUDIENCE`.
     pub audience: String,
-    /// How a token for it comes about: `mint` (the broker signs it), `upstream_exchange` or
-    /// `session` (both not available in this version).
+    /// How a token for it comes about: `mint` (the broker signs it), `session` (the provider's
+    /// access token of this login; needs `keys.encryption`) or `upstream_exchange` (not available
+    /// in this version).
     ///
     /// Default `mint`. `BROKER__DOWNSTREAMS__0__STRATEGY`.
     pub strategy: Strategy,
@@ -134,13 +135,10 @@ impl Downstream {
         let uri = section.required("uri", "the base URL of the API");
         let audience = section.optional("audience");
         let strategy = section.or("strategy", Strategy::Mint);
-        if strategy != Strategy::Mint {
+        if strategy == Strategy::UpstreamExchange {
             section.problem(
                 "strategy",
-                format!(
-                    "{} is not available in this version; use mint",
-                    strategy.as_str()
-                ),
+                "upstream_exchange is not available in this version; use mint or session",
             );
         }
         let token_lifetime = section.checked(

@@ -149,6 +149,8 @@ kinds! {
     ExchangeGranted => "exchange.granted",
     /// An exchange was refused.
     ExchangeRefused => "exchange.refused",
+    /// The identity provider renewed the tokens that a session keeps, or refused to.
+    UpstreamRenewed => "upstream.renewed",
     /// A signing key was created, activated or retired.
     KeyRotated => "key.rotated",
     /// An admin token was created.

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{Downstream, DownstreamName, Resource, ResourceUri};
+use super::{Downstream, DownstreamName, Resource, ResourceUri, Strategy};
 
 /// All resources and downstreams.
 #[derive(Debug, Clone, Default)]
@@ -79,6 +79,13 @@ impl Catalog {
                 [only] => Some(only),
                 _ => None,
             })
+    }
+
+    /// Whether any downstream's tokens come from what the IdP gave at the login.
+    #[must_use]
+    pub fn needs_upstream_tokens(&self) -> bool {
+        let mut strategies = self.downstreams.iter().map(|entry| entry.strategy);
+        strategies.any(Strategy::needs_upstream_tokens)
     }
 
     /// The downstream of this name.

@@ -50,6 +50,8 @@ pub enum EndReason {
     User,
     /// The account behind it is disabled or gone.
     AccountGone,
+    /// The identity provider's tokens of this login are gone: expired, revoked there, or refused.
+    UpstreamEnded,
 }
 
 impl EndReason {
@@ -64,6 +66,7 @@ impl EndReason {
             Self::ClientBlocked => "client_blocked",
             Self::User => "user",
             Self::AccountGone => "account_gone",
+            Self::UpstreamEnded => "upstream_ended",
         }
     }
 
@@ -78,6 +81,7 @@ impl EndReason {
             Self::ClientBlocked,
             Self::User,
             Self::AccountGone,
+            Self::UpstreamEnded,
         ]
         .into_iter()
         .find(|reason| reason.as_str() == word)

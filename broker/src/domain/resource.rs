@@ -125,6 +125,15 @@ impl Strategy {
             Self::Session => "session",
         }
     }
+
+    /// Whether it works with the tokens that the IdP gave at the login.
+    #[must_use]
+    pub const fn needs_upstream_tokens(self) -> bool {
+        match self {
+            Self::Mint => false,
+            Self::UpstreamExchange | Self::Session => true,
+        }
+    }
 }
 
 #[cfg(test)]

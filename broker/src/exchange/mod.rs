@@ -4,7 +4,9 @@
 //! it. Each downstream has one strategy, and there is no fallback from one to another. A new
 //! strategy is a new file here and a line in [`Strategies`].
 
+mod foreign;
 mod mint;
+mod session;
 mod uids;
 
 use std::time::Duration;
@@ -14,15 +16,18 @@ use broker_client::oauth::{OAuthError, Scope, token_type};
 use broker_client::secret::Secret;
 
 pub use mint::Mint;
+pub use session::Session;
 pub use uids::Uids;
 
-use crate::domain::{ClientId, Downstream, Strategy, Subject, Timestamp};
+use crate::domain::{ClientId, Downstream, GrantId, Strategy, Subject, Timestamp};
 
 /// A decided exchange: everything that a strategy may depend on.
 #[derive(Debug, Clone, Copy)]
 pub struct Exchange<'a> {
     /// The user.
     pub sub: &'a Subject,
+    /// The session of the subject token.
+    pub grant: &'a GrantId,
     /// The client that asks, who will act for the user.
     pub client_id: &'a ClientId,
     /// What the token is for.
@@ -52,7 +57,8 @@ pub trait ExchangeStrategy: Send + Sync {
     /// Produces the token.
     ///
     /// # Errors
-    /// `invalid_request` when this user or this subject token cannot get one; `server_error` and
+    /// `invalid_request` when this user or this subject token cannot get one; `invalid_grant` when
+    /// this session never will again, and is to be ended; `server_error` and
     /// `temporarily_unavailable` when something failed.
     async fn exchange(&self, exchange: &Exchange<'_>) -> Result<IssuedToken, OAuthError>;
 }
@@ -61,6 +67,8 @@ pub trait ExchangeStrategy: Send + Sync {
 pub struct Strategies {
     /// The broker signs the token itself.
     pub mint: Mint,
+    /// The IdP's token of this login.
+    pub session: Session,
 }
 
 impl Strategies {
@@ -71,7 +79,8 @@ impl Strategies {
     pub fn of(&self, downstream: &Downstream) -> Result<&dyn ExchangeStrategy, OAuthError> {
         match downstream.strategy {
             Strategy::Mint => Ok(&self.mint),
-            Strategy::UpstreamExchange | Strategy::Session => Err(OAuthError::server_error(
+            Strategy::Session => Ok(&self.session),
+            Strategy::UpstreamExchange => Err(OAuthError::server_error(
                 "The strategy configured for this downstream is not available.",
             )),
         }

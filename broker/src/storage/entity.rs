@@ -187,6 +187,28 @@ pub(super) mod refresh_token {
     no_relations!();
 }
 
+pub(super) mod upstream_tokens {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "upstream_tokens")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub flow: String,
+        pub sub: String,
+        pub grant_id: Option<String>,
+        pub access_token: Vec<u8>,
+        pub refresh_token: Option<Vec<u8>>,
+        pub expires_at: Option<i64>,
+        pub renew_at: Option<i64>,
+        pub keep_until: i64,
+        pub version: i64,
+        pub lease_holder: Option<Vec<u8>>,
+        pub lease_until: Option<i64>,
+    }
+    no_relations!();
+}
+
 pub(super) mod signing_key {
     use sea_orm::entity::prelude::*;
 

@@ -37,7 +37,8 @@ impl<C: ConnectionTrait> Repository<C> {
             .transpose()
     }
 
-    /// Ends a grant; false when it had ended before, or there is none.
+    /// Ends a grant and destroys the identity provider's tokens that it kept; false when it had
+    /// ended before, or there is none.
     ///
     /// # Errors
     /// When the database fails.
@@ -53,6 +54,8 @@ impl<C: ConnectionTrait> Repository<C> {
             .filter(Column::Id.eq(id.as_str()))
             .filter(Column::EndedAt.is_null())
             .exec(&self.connection)
+            .await?;
+        self.destroy_upstream_tokens(Column::Id.eq(id.as_str()))
             .await?;
         Ok(updated.rows_affected == 1)
     }

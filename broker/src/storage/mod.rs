@@ -25,6 +25,7 @@ mod purge;
 mod refresh_tokens;
 mod row;
 mod signing_keys;
+mod upstream_tokens;
 mod users;
 mod whitelist;
 
@@ -37,6 +38,7 @@ pub use open_error::OpenError;
 pub use page::{Page, Position};
 pub use purge::Retention;
 pub use signing_keys::{KeyState, StoredKey};
+pub use upstream_tokens::{Lease, SealedTokens};
 pub use whitelist::{ClientFilter, Ended};
 
 use sea_orm::{

@@ -7,7 +7,9 @@ use std::time::Duration;
 use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
-use super::entity::{authorization, browser, client_deletion, consent, grant, refresh_token};
+use super::entity::{
+    authorization, browser, client_deletion, consent, grant, refresh_token, upstream_tokens,
+};
 use super::{Store, StoreError};
 use crate::domain::Timestamp;
 
@@ -64,6 +66,8 @@ impl Store {
             )
             .await?;
 
+        deleted += self.purge_upstream_tokens(now).await?;
+
         let finished_grants = Condition::any()
             .add(grant::Column::ExpiresAt.lt(grants))
             .add(grant::Column::EndedAt.lt(grants));
@@ -112,6 +116,27 @@ impl Store {
             )
             .await?;
         Ok(deleted)
+    }
+
+    /// Nobody looks at these once their session is over, so they do not wait for it to be old.
+    async fn purge_upstream_tokens(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let ended = Query::select()
+            .column(grant::Column::Id)
+            .from(grant::Entity)
+            .and_where(grant::Column::EndedAt.is_not_null())
+            .take();
+        let finished = Condition::any()
+            .add(upstream_tokens::Column::KeepUntil.lt(now.as_millis()))
+            .add(upstream_tokens::Column::GrantId.in_subquery(ended));
+        self.delete_in_batches::<upstream_tokens::Entity>(
+            upstream_tokens::Column::Flow,
+            &Query::select()
+                .column(upstream_tokens::Column::Flow)
+                .from(upstream_tokens::Entity)
+                .cond_where(finished)
+                .take(),
+        )
+        .await
     }
 
     async fn delete_in_batches<E: EntityTrait>(

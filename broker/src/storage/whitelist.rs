@@ -121,6 +121,8 @@ impl<C: ConnectionTrait> Repository<C> {
             .exec(&self.connection)
             .await?
             .rows_affected;
+        self.destroy_upstream_tokens(grant::Column::ClientId.eq(id.as_str()))
+            .await?;
         Ok(Ended { grants, logins })
     }
 

@@ -98,6 +98,7 @@ impl TokenEndpoint {
         grant: &Grant,
         event: &AuditEvent,
     ) -> Result<Option<TokenResponse>, OAuthError> {
+        let flow = authorization.id.clone();
         let redeemed = authorization.redeemed(grant.id.clone()).map_err(|_| {
             OAuthError::server_error("The authorization is not where it should be.")
         })?;
@@ -121,6 +122,9 @@ impl TokenEndpoint {
             return Ok(None);
         }
         transaction.insert_grant(grant).await?;
+        transaction
+            .adopt_upstream_tokens(&flow, &grant.id, grant.expires_at)
+            .await?;
         if let Some(handle) = &refresh_token {
             let row = refresh::first(handle.hash(), grant, event.at, self.lifetimes);
             transaction.insert_refresh_token(&row).await?;

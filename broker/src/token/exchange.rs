@@ -6,18 +6,18 @@
 //! resource's server reach the downstream (`invalid_target`), is the scope within the subject's
 //! (`invalid_scope`). How the token then comes about is [`crate::exchange`]'s matter.
 //!
-//! Nothing here reads the database: keys, clients and ended sessions are in memory. One audit row is
-//! committed before the answer leaves.
+//! The decision does not read the database: keys, clients and ended sessions are in memory. One audit
+//! row is committed before the answer leaves.
 
-use broker_client::oauth::{OAuthError, Scope, TokenResponse, token_type};
+use broker_client::oauth::{ErrorCode, OAuthError, Scope, TokenResponse, token_type};
 use broker_client::secret::Secret;
 use broker_client::verify::VerifyError;
 
 use super::request::scope;
 use super::{Form, TokenEndpoint, on_the_wire, unrecorded};
 use crate::domain::{
-    AuditEvent, AuditKind, Client, Downstream, GrantId, Outcome, Resource, ResourceUri, Subject,
-    Timestamp,
+    AuditEvent, AuditKind, Client, Downstream, EndReason, GrantId, Outcome, Resource, ResourceUri,
+    Subject, Timestamp,
 };
 use crate::exchange::{Exchange, TokenForm};
 
@@ -109,6 +109,7 @@ fn tool(form: &Form) -> Result<Option<String>, OAuthError> {
 /// A subject token that stands up.
 struct SubjectToken {
     sub: Subject,
+    grant: GrantId,
     audience: Vec<String>,
     scope: Scope,
     expires_at: Timestamp,
@@ -151,16 +152,19 @@ impl TokenEndpoint {
             ));
         }
         let strategy = self.strategies.of(downstream)?;
-        let issued = strategy
-            .exchange(&Exchange {
-                sub: &subject.sub,
-                client_id: &client.id,
-                downstream,
-                scope,
-                now: event.at,
-                not_after: subject.expires_at,
-            })
-            .await?;
+        let exchange = Exchange {
+            sub: &subject.sub,
+            grant: &subject.grant,
+            client_id: &client.id,
+            downstream,
+            scope,
+            now: event.at,
+            not_after: subject.expires_at,
+        };
+        let issued = match strategy.exchange(&exchange).await {
+            Ok(issued) => issued,
+            Err(error) => return Err(self.not_exchanged(&subject.grant, error, event).await?),
+        };
 
         let mut granted = AuditEvent {
             kind: AuditKind::ExchangeGranted,
@@ -188,6 +192,23 @@ impl TokenEndpoint {
             id_token: None,
             issued_token_type: Some(request.form.token_type().to_owned()),
         })
+    }
+
+    /// A session that will never get a token again is ended, so that its client starts a new login
+    /// instead of failing call after call. Returns the refusal.
+    async fn not_exchanged(
+        &self,
+        grant: &GrantId,
+        error: OAuthError,
+        event: &AuditEvent,
+    ) -> Result<OAuthError, OAuthError> {
+        if error.code() == ErrorCode::InvalidGrant
+            && let Some(grant) = self.store.grant(grant).await?
+        {
+            self.end_grant(&grant, EndReason::UpstreamEnded, event)
+                .await?;
+        }
+        Ok(error)
     }
 
     /// Verifies the subject token and that its session is alive.
@@ -231,6 +252,7 @@ impl TokenEndpoint {
         let expires_at = i64::try_from(claims.exp).unwrap_or(i64::MAX / 1000);
         Ok(SubjectToken {
             sub,
+            grant,
             audience: claims.aud.clone(),
             scope: claims.scope.clone(),
             expires_at: Timestamp::from_millis(expires_at.saturating_mul(1000)),

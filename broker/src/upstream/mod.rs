@@ -4,7 +4,7 @@
 //!
 //! - `discovery`: where its endpoints are;
 //! - `login`: the URL that the browser is sent to;
-//! - `tokens`: the code it sends back, redeemed;
+//! - `tokens`: the code it sends back, redeemed, and tokens renewed;
 //! - `id_token`: who the user is.
 //!
 //! It keeps no login state. `state`, nonce and PKCE verifier are the caller's ([`crate::authorize`]).
@@ -26,7 +26,7 @@ use url::Url;
 pub use discovery::DiscoveryError;
 pub use id_token::IdTokenError;
 pub use login::{Login, ProtocolParameter, check_parameters};
-pub use tokens::RedeemError;
+pub use tokens::{TokenError, TokenSet};
 
 use crate::ambient::Ambient;
 use discovery::Endpoints;
@@ -76,6 +76,14 @@ pub struct Identity {
     pub nextcloud_uid: Option<String>,
     /// A name for people.
     pub name: Option<String>,
+}
+
+/// A login at the IdP: who it was, and what the IdP gave us to act for him.
+pub struct Identified {
+    /// The user.
+    pub identity: Identity,
+    /// The tokens of this login, if any came.
+    pub tokens: Option<TokenSet>,
 }
 
 /// The identity provider. One value serves all requests.
@@ -177,9 +185,22 @@ impl Upstream {
         code: &str,
         code_verifier: &str,
         nonce: &str,
-    ) -> Result<Identity, IdentifyError> {
-        let id_token = self.redeem(code, code_verifier).await?;
-        Ok(self.verify(&id_token, nonce).await?)
+    ) -> Result<Identified, IdentifyError> {
+        let response = self.redeem(code, code_verifier).await?;
+        let id_token = response
+            .id_token
+            .as_ref()
+            .ok_or(TokenError::Response("no id_token"))?;
+        Ok(Identified {
+            identity: self.verify(id_token, nonce).await?,
+            tokens: response.tokens(),
+        })
+    }
+
+    /// The issuer that its tokens name.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        &self.config.issuer
     }
 }
 
@@ -199,7 +220,7 @@ pub enum CallbackError {
 pub enum IdentifyError {
     /// The code was not exchanged.
     #[error("the identity provider did not exchange its code")]
-    Redeem(#[from] RedeemError),
+    Redeem(#[from] TokenError),
     /// The `id_token` is not believed.
     #[error("the identity provider's id_token is not acceptable")]
     IdToken(#[from] IdTokenError),
@@ -221,17 +242,13 @@ impl IdentifyError {
     #[must_use]
     pub fn advice(&self) -> Advice {
         match self {
-            Self::Redeem(RedeemError::Discovery(error)) if error.is_transient() => Advice::TryAgain,
-            Self::Redeem(RedeemError::Unreachable(_) | RedeemError::Unwell { .. })
+            Self::Redeem(error) if error.is_transient() => Advice::TryAgain,
             // A key of the last minute is not asked for before the minute is over.
-            | Self::IdToken(IdTokenError::Verify(VerifyError::Keys(_) | VerifyError::UnknownKey)) => {
+            Self::IdToken(IdTokenError::Verify(VerifyError::Keys(_) | VerifyError::UnknownKey)) => {
                 Advice::TryAgain
             }
-            Self::Redeem(RedeemError::Code) => Advice::LoginAgain,
-            Self::Redeem(
-                RedeemError::Discovery(_) | RedeemError::Refused { .. } | RedeemError::Response(_),
-            )
-            | Self::IdToken(_) => Advice::GiveUp,
+            Self::Redeem(TokenError::Grant) => Advice::LoginAgain,
+            Self::Redeem(_) | Self::IdToken(_) => Advice::GiveUp,
         }
     }
 
@@ -239,12 +256,7 @@ impl IdentifyError {
     #[must_use]
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::Redeem(RedeemError::Discovery(_)) => "discovery",
-            Self::Redeem(RedeemError::Unreachable(_)) => "unreachable",
-            Self::Redeem(RedeemError::Unwell { .. }) => "unwell",
-            Self::Redeem(RedeemError::Code) => "code_refused",
-            Self::Redeem(RedeemError::Refused { .. }) => "refused",
-            Self::Redeem(RedeemError::Response(_)) => "response",
+            Self::Redeem(error) => error.reason(),
             Self::IdToken(error) => error.reason(),
         }
     }

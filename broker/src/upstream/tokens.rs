@@ -1,18 +1,20 @@
-//! Calls to the IdP's token endpoint (RFC 6749 §4.1.3, OIDC Core §3.1.3).
+//! Calls to the IdP's token endpoint (RFC 6749 §4.1.3 and §6, OIDC Core §3.1.3 and §12).
+
+use std::time::Duration;
 
 use broker_client::http::HttpError;
 use broker_client::secret::Secret;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{DiscoveryError, Upstream};
 
-/// Why a code was not redeemed. Holds nothing secret.
+/// Why the token endpoint gave nothing. Holds nothing secret.
 #[derive(Debug, thiserror::Error)]
-pub enum RedeemError {
+pub enum TokenError {
     /// Where the token endpoint is cannot be found out.
     #[error("the token endpoint is not known")]
     Discovery(#[from] DiscoveryError),
-    /// No answer; whether the code was spent is unknown.
+    /// No answer; whether the code or token was spent is unknown.
     #[error("the token endpoint does not answer")]
     Unreachable(#[source] HttpError),
     /// 5xx or 429.
@@ -21,9 +23,9 @@ pub enum RedeemError {
         /// The HTTP status.
         status: http::StatusCode,
     },
-    /// `invalid_grant`: the code is spent, too old or not ours.
-    #[error("the token endpoint refuses the code")]
-    Code,
+    /// `invalid_grant`: the code or refresh token is spent, too old, revoked or not ours.
+    #[error("the token endpoint refuses the code or refresh token")]
+    Grant,
     /// Refused for what we are or how we ask: a matter of configuration.
     #[error("the token endpoint answers {status} with error `{error}`")]
     Refused {
@@ -32,15 +34,74 @@ pub enum RedeemError {
         /// The OAuth error code, if it is one.
         error: String,
     },
-    /// 200, but no `id_token` in it.
-    #[error("the token response is not as OIDC Core §3.1.3.3 says: {0}")]
+    /// 200, but not what it should hold.
+    #[error("the token response is not as RFC 6749 §5.1 and OIDC Core §3.1.3.3 say: {0}")]
     Response(&'static str),
+}
+
+impl TokenError {
+    /// Whether it may pass by itself.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Discovery(error) => error.is_transient(),
+            Self::Unreachable(_) | Self::Unwell { .. } => true,
+            Self::Grant | Self::Refused { .. } | Self::Response(_) => false,
+        }
+    }
+
+    /// A word for the audit.
+    #[must_use]
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Discovery(_) => "discovery",
+            Self::Unreachable(_) => "unreachable",
+            Self::Unwell { .. } => "unwell",
+            Self::Grant => "grant_refused",
+            Self::Refused { .. } => "refused",
+            Self::Response(_) => "response",
+        }
+    }
+}
+
+/// What the IdP gave us to act for the user. `Debug` does not show the tokens.
+#[derive(Debug, Clone)]
+pub struct TokenSet {
+    /// For the APIs that trust the IdP.
+    pub access_token: Secret,
+    /// For new ones; not every IdP gives one.
+    pub refresh_token: Option<Secret>,
+    /// How long the access token lives from now; `None` when the IdP does not say.
+    pub lifetime: Option<Duration>,
 }
 
 /// What we use of a token response; the rest is not even parsed.
 #[derive(Deserialize)]
-struct TokenResponse {
-    id_token: Option<Secret>,
+pub(super) struct TokenResponse {
+    pub(super) id_token: Option<Secret>,
+    access_token: Option<Secret>,
+    refresh_token: Option<Secret>,
+    #[serde(default, deserialize_with = "seconds")]
+    expires_in: Option<u64>,
+}
+
+impl TokenResponse {
+    /// The tokens in it; `None` without an access token, which a login can do without.
+    pub(super) fn tokens(&self) -> Option<TokenSet> {
+        let present = |token: &Option<Secret>| token.clone().filter(|token| !token.is_empty());
+        Some(TokenSet {
+            access_token: present(&self.access_token)?,
+            refresh_token: present(&self.refresh_token),
+            lifetime: self.expires_in.map(Duration::from_secs),
+        })
+    }
+}
+
+/// A number of seconds, which some providers write as text. Anything else counts as not said.
+fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    let value = serde_json::Value::deserialize(deserializer)?;
+    let text = value.as_str().and_then(|text| text.parse().ok());
+    Ok(value.as_u64().or(text))
 }
 
 #[derive(Deserialize)]
@@ -49,55 +110,77 @@ struct ErrorResponse {
 }
 
 impl Upstream {
-    /// Redeems `code`; returns the `id_token`, not yet verified.
+    /// Redeems `code`; nothing in the response is verified yet.
     pub(super) async fn redeem(
         &self,
         code: &str,
         code_verifier: &str,
-    ) -> Result<Secret, RedeemError> {
+    ) -> Result<TokenResponse, TokenError> {
+        self.token_request(&[
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", &self.redirect_uri),
+            ("code_verifier", code_verifier),
+        ])
+        .await
+    }
+
+    /// Asks for new tokens. An IdP mostly spends the refresh token with it: two requests with the
+    /// same one can lose the grant, so the caller sees to it that there is one at a time.
+    ///
+    /// # Errors
+    /// See [`TokenError`]; [`TokenError::Grant`] when there will be no more.
+    pub async fn refresh(&self, refresh_token: &Secret) -> Result<TokenSet, TokenError> {
+        let response = self
+            .token_request(&[
+                ("grant_type", "refresh_token"),
+                ("refresh_token", refresh_token.expose()),
+            ])
+            .await?;
+        let renewed = response
+            .tokens()
+            .ok_or(TokenError::Response("no access_token"))?;
+        Ok(TokenSet {
+            // RFC 6749 §6: without a new one, the old one goes on.
+            refresh_token: renewed
+                .refresh_token
+                .or_else(|| Some(refresh_token.clone())),
+            ..renewed
+        })
+    }
+
+    async fn token_request(&self, form: &[(&str, &str)]) -> Result<TokenResponse, TokenError> {
         let endpoint = self.endpoints.token().await?;
         let answer = self
             .http
-            .post_form(
-                &endpoint,
-                &self.config.authentication,
-                &[
-                    ("grant_type", "authorization_code"),
-                    ("code", code),
-                    ("redirect_uri", &self.redirect_uri),
-                    ("code_verifier", code_verifier),
-                ],
-            )
+            .post_form(&endpoint, &self.config.authentication, form)
             .await
-            .map_err(RedeemError::Unreachable)?;
+            .map_err(TokenError::Unreachable)?;
         let status = answer.status;
         if status.is_server_error() || status == http::StatusCode::TOO_MANY_REQUESTS {
-            return Err(RedeemError::Unwell { status });
+            return Err(TokenError::Unwell { status });
         }
         if !status.is_success() {
             return Err(refusal(status, &answer.body));
         }
-        serde_json::from_slice::<TokenResponse>(&answer.body)
-            .map_err(|_| RedeemError::Response("not JSON"))?
-            .id_token
-            .ok_or(RedeemError::Response("no id_token"))
+        serde_json::from_slice(&answer.body).map_err(|_| TokenError::Response("not JSON"))
     }
 }
 
-fn refusal(status: http::StatusCode, body: &[u8]) -> RedeemError {
+fn refusal(status: http::StatusCode, body: &[u8]) -> TokenError {
     match serde_json::from_slice::<ErrorResponse>(body) {
-        Ok(response) if response.error == "invalid_grant" => RedeemError::Code,
+        Ok(response) if response.error == "invalid_grant" => TokenError::Grant,
         // The code goes to the log: only what RFC 6749 §5.2 lets an error code be, and not much.
         Ok(response)
             if response.error.len() <= 64
                 && response.error.bytes().all(|byte| byte.is_ascii_graphic()) =>
         {
-            RedeemError::Refused {
+            TokenError::Refused {
                 status,
                 error: response.error,
             }
         }
-        _ => RedeemError::Refused {
+        _ => TokenError::Refused {
             status,
             error: "unknown".to_owned(),
         },
@@ -116,19 +199,45 @@ mod tests {
                 status,
                 br#"{"error":"invalid_grant","error_description":"spent"}"#
             ),
-            RedeemError::Code
+            TokenError::Grant
         ));
         assert!(matches!(
             refusal(status, br#"{"error":"invalid_client"}"#),
-            RedeemError::Refused { error, .. } if error == "invalid_client"
+            TokenError::Refused { error, .. } if error == "invalid_client"
         ));
         assert!(matches!(
             refusal(status, b"<html>no</html>"),
-            RedeemError::Refused { error, .. } if error == "unknown"
+            TokenError::Refused { error, .. } if error == "unknown"
         ));
         assert!(matches!(
             refusal(status, br#"{"error":"line\nbreak"}"#),
-            RedeemError::Refused { error, .. } if error == "unknown"
+            TokenError::Refused { error, .. } if error == "unknown"
         ));
+    }
+
+    #[test]
+    fn a_life_in_seconds_may_be_a_number_or_text_and_an_empty_token_is_none() {
+        let read = |body: &str| {
+            serde_json::from_str::<TokenResponse>(body)
+                .unwrap()
+                .tokens()
+        };
+        for (written, seconds) in [
+            ("300", Some(300)),
+            ("\"300\"", Some(300)),
+            ("-1", None),
+            ("null", None),
+            ("\"soon\"", None),
+        ] {
+            let tokens = read(&format!(r#"{{"access_token":"a","expires_in":{written}}}"#));
+            assert_eq!(
+                tokens.unwrap().lifetime.map(|life| life.as_secs()),
+                seconds,
+                "{written}"
+            );
+        }
+        let tokens = read(r#"{"access_token":"a","refresh_token":""}"#).unwrap();
+        assert!(tokens.refresh_token.is_none() && tokens.lifetime.is_none());
+        assert!(read(r#"{"id_token":"x"}"#).is_none());
     }
 }

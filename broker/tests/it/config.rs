@@ -353,12 +353,14 @@ fn one_resource_at_most_is_the_default_and_nothing_is_there_twice() {
 
 #[test]
 fn strategies_that_are_not_there_yet_say_so_and_policies_are_all_there() {
-    for strategy in ["upstream_exchange", "session"] {
-        let problems = problems(with("downstreams.strategy", strategy));
-        assert!(
-            problems[0].contains("not available in this version"),
-            "{problems:?}"
-        );
+    let problems = problems(with("downstreams.strategy", "upstream_exchange"));
+    assert!(
+        problems[0].contains("not available in this version"),
+        "{problems:?}"
+    );
+    for strategy in ["mint", "session"] {
+        let config = with("downstreams.strategy", strategy).unwrap();
+        assert_eq!(config.downstreams[0].strategy.as_str(), strategy);
     }
     for policy in ["open", "approval", "closed"] {
         let config = with("registration.policy", policy).unwrap();

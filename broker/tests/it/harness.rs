@@ -27,6 +27,7 @@ use broker::live::Live;
 use broker::storage::{self, AuditFilter, Store, Synchronous};
 use broker::token::Lifetimes;
 use broker::upstream::{self, Upstream};
+use broker::upstream_tokens::{Keeping, UpstreamTokens};
 use broker_client::http::{ClientAuthentication, HttpClient, Options};
 use broker_client::oauth::{Scope, grant_type, token_type};
 use broker_client::testing::FakeClock;
@@ -63,6 +64,10 @@ pub(crate) struct Plan {
     pub(crate) upstream: upstream::Config,
     pub(crate) clients: Vec<Client>,
     pub(crate) catalog: Catalog,
+    /// The ring of encryption keys; empty: none is configured.
+    pub(crate) encryption: Vec<(String, [u8; 32])>,
+    /// How long an IdP that is not well is asked for new tokens.
+    pub(crate) patience: Duration,
 }
 
 /// A broker under test.
@@ -156,9 +161,10 @@ impl Broker {
             last_login_at: ambient.now(),
         };
         store.record_login(&alice).await.unwrap();
+        let cipher = Cipher::new(plan.encryption);
         let keyring = Keyring::load(
             store.clone(),
-            Cipher::new(Vec::new()),
+            cipher.clone(),
             Policy::new(Algorithm::Es256, Duration::from_hours(30 * 24)),
             ambient.clone(),
         )
@@ -171,12 +177,24 @@ impl Broker {
             ambient.clone(),
         )
         .unwrap();
+        let upstream = Arc::new(upstream);
+        let upstream_tokens = UpstreamTokens::new(
+            store.clone(),
+            cipher,
+            Arc::clone(&upstream),
+            ambient.clone(),
+            Keeping {
+                needed: plan.catalog.needs_upstream_tokens(),
+                patience: plan.patience,
+            },
+        );
         let parts = Parts {
             live: Live::load(store.clone(), ambient.clone()).await.unwrap(),
             audit: AuditLog::start(store.clone()),
             store,
             keyring,
-            upstream: Arc::new(upstream),
+            upstream,
+            upstream_tokens,
             guarded: guarded_client(&plan.settings.url_clients).unwrap(),
             catalog: Arc::new(plan.catalog),
             ambient,
@@ -590,6 +608,8 @@ fn plan() -> Plan {
             ],
             ["nextcloud", "calendar", "vault"].map(downstream).into(),
         ),
+        encryption: Vec::new(),
+        patience: Duration::from_millis(400),
     }
 }
 

@@ -5,7 +5,7 @@
 //! path back. The token endpoint checks what a strict provider checks, so that a test of the good
 //! case fails when the broker forgets its part.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::extract::State;
@@ -19,6 +19,7 @@ use broker_client::testing::{FakeClock, FakeIssuer};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use url::Url;
 
@@ -49,6 +50,14 @@ pub(crate) struct Faults {
     pub(crate) claims: fn(&mut Value),
     /// Signs the `id_token`.
     pub(crate) signing: Signing,
+    /// Turns the opaque access token into this one.
+    pub(crate) access_token: fn(String) -> String,
+    /// How long access tokens live, in seconds.
+    pub(crate) lifetime: u64,
+    /// Whether logins bring a refresh token.
+    pub(crate) refreshes: bool,
+    /// The token endpoint waits for a permit of this before it answers.
+    pub(crate) gate: Option<Arc<Semaphore>>,
 }
 
 /// A login in progress, as the provider remembers it.
@@ -63,6 +72,9 @@ struct Memory {
     pending: HashMap<String, Pending>,
     count: usize,
     token_requests: Vec<BTreeMap<String, String>>,
+    /// The refresh tokens that are good; each once.
+    refresh_tokens: HashSet<String>,
+    issued: usize,
 }
 
 struct Shared {
@@ -91,6 +103,10 @@ impl Idp {
                 announces_iss: false,
                 claims: |_| {},
                 signing: Signing::Good,
+                access_token: |token| token,
+                lifetime: 300,
+                refreshes: true,
+                gate: None,
             }),
             memory: Mutex::default(),
         });
@@ -143,6 +159,20 @@ impl Idp {
     /// `authorization`.
     pub(crate) fn token_requests(&self) -> Vec<BTreeMap<String, String>> {
         self.shared.memory.lock().unwrap().token_requests.clone()
+    }
+
+    /// How often new tokens were asked for.
+    pub(crate) fn refreshes(&self) -> usize {
+        let requests = self.token_requests();
+        let refreshes = requests
+            .iter()
+            .filter(|form| form.get("grant_type").map(String::as_str) == Some("refresh_token"));
+        refreshes.count()
+    }
+
+    /// The user ends the broker's access: no refresh token is good any more.
+    pub(crate) fn forget(&self) {
+        self.shared.memory.lock().unwrap().refresh_tokens.clear();
     }
 
     /// The parameters of a login request, checked (OIDC Core §3.1.2.2).
@@ -209,6 +239,20 @@ async fn token(
     headers: HeaderMap,
     Form(form): Form<BTreeMap<String, String>>,
 ) -> Response {
+    let gate = shared.faults.lock().unwrap().gate.clone();
+    let answer = answer_token_request(&shared, &headers, &form);
+    // Decided, and perhaps not yet heard of by whoever asked.
+    if let Some(gate) = gate {
+        gate.acquire().await.unwrap().forget();
+    }
+    answer
+}
+
+fn answer_token_request(
+    shared: &Shared,
+    headers: &HeaderMap,
+    form: &BTreeMap<String, String>,
+) -> Response {
     let faults = shared.faults.lock().unwrap();
     if let Some(status) = faults.down {
         return status.into_response();
@@ -227,8 +271,16 @@ async fn token(
     }
     let refused =
         |error: &str| (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response();
-    if !authenticates(&headers, &form) {
+    if !authenticates(headers, form) {
         return refused("invalid_client");
+    }
+    if form.get("grant_type").map(String::as_str) == Some("refresh_token") {
+        // Spent by the first use, as most providers do.
+        return if memory.refresh_tokens.remove(&form["refresh_token"]) {
+            Json(tokens(&faults, &mut memory)).into_response()
+        } else {
+            refused("invalid_grant")
+        };
     }
     // A code is spent by the first try, whatever comes of it (RFC 6749 §4.1.2).
     let Some(pending) = form
@@ -260,11 +312,26 @@ async fn token(
         Signing::Unsigned => with_type(&shared.issuer.mint_unsigned(&claims)),
         Signing::PublicKeyAsSecret => with_type(&shared.issuer.mint_hs256_with_public_key(&claims)),
     };
-    Json(json!({
-        "access_token": "upstream-access-token", "token_type": "Bearer", "expires_in": "300",
-        "refresh_token": "upstream-refresh-token", "id_token": id_token,
-    }))
-    .into_response()
+    let mut body = tokens(&faults, &mut memory);
+    body["id_token"] = id_token.into();
+    Json(body).into_response()
+}
+
+/// New tokens: `upstream-access-token-N` and `upstream-refresh-token-N`, counted from 1.
+fn tokens(faults: &Faults, memory: &mut Memory) -> Value {
+    memory.issued += 1;
+    let number = memory.issued;
+    let mut body = json!({
+        "access_token": (faults.access_token)(format!("upstream-access-token-{number}")),
+        // Some providers write numbers as text.
+        "token_type": "Bearer", "expires_in": faults.lifetime.to_string(),
+    });
+    if faults.refreshes {
+        let refresh_token = format!("upstream-refresh-token-{number}");
+        memory.refresh_tokens.insert(refresh_token.clone());
+        body["refresh_token"] = refresh_token.into();
+    }
+    body
 }
 
 /// Basic, post or, without a secret, only the id.

@@ -36,6 +36,7 @@ mod refresh_rotation;
 mod registration;
 mod resource_indicators;
 mod revocation;
+mod session_strategy;
 mod storage;
 mod token_endpoint;
 mod token_exchange;
