@@ -9,10 +9,10 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CallToolRequestParams, CallToolResponse, CompleteRequestMethod, CompleteRequestParams,
-        CompleteResult, Implementation, ListPromptsRequestMethod, ListPromptsResult,
-        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
-        ReadResourceRequestParams, ReadResourceResponse, ReadResourceResult, ServerCapabilities,
-        ServerConfig, Tool,
+        CompleteResult, GetPromptRequestParams, GetPromptResponse, Implementation,
+        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult,
+        PaginatedRequestParams, ReadResourceRequestParams, ReadResourceResponse,
+        ReadResourceResult, ServerCapabilities, ServerConfig, Tool,
     },
     service::{NotificationContext, RequestContext},
 };
@@ -88,6 +88,7 @@ impl ServerHandler for Server {
         let capabilities = ServerCapabilities::builder()
             .enable_tools()
             .enable_resources()
+            .enable_prompts()
             .build();
         let implementation = Implementation::new("mcp-gateway", env!("CARGO_PKG_VERSION"));
         ServerConfig::new(capabilities)
@@ -193,15 +194,26 @@ impl ServerHandler for Server {
             })
     }
 
-    // rmcp answers these with empty lists unless told that the server does not have them.
+    // There is no prompt yet. Clients ask for them whatever a server declares, and some take an error
+    // as a broken server; so the capability is declared and the list is empty.
     async fn list_prompts(
         &self,
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Err(ErrorData::method_not_found::<ListPromptsRequestMethod>())
+        Ok(ListPromptsResult::with_all_items(Vec::new()))
     }
 
+    async fn get_prompt(
+        &self,
+        request: GetPromptRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetPromptResponse, ErrorData> {
+        let message = format!("There is no prompt called {:?}.", request.name);
+        Err(ErrorData::invalid_params(message, None))
+    }
+
+    // rmcp answers with an empty list unless told that the server does not complete anything.
     async fn complete(
         &self,
         _: CompleteRequestParams,

@@ -39,7 +39,9 @@ async fn the_handshake_era_works_without_a_session() {
         result["capabilities"]["tools"].is_object()
             && result["capabilities"]["resources"].is_object()
     );
-    assert!(result["capabilities"].get("prompts").is_none());
+    for absent in ["completions", "logging", "tasks"] {
+        assert!(result["capabilities"].get(absent).is_none(), "{absent}");
+    }
 
     let notification = json!({ "jsonrpc": "2.0", "method": "notifications/initialized" });
     let token = gateway.token("notes.read");
@@ -147,10 +149,21 @@ async fn what_does_not_exist_is_a_protocol_error() {
         )
         .await;
     assert_eq!(reply.body["error"]["code"], -32002, "{reply:?}");
-    for method in ["prompts/list", "no/such/method"] {
+    for method in ["logging/setLevel", "completion/complete", "no/such/method"] {
         let reply = gateway.rpc("notes.read", method, json!({})).await;
         assert_eq!(reply.body["error"]["code"], -32601, "{reply:?}");
     }
+}
+
+#[tokio::test]
+async fn there_are_no_prompts_and_asking_for_them_is_no_fault() {
+    let gateway = Gateway::start().await;
+    let reply = gateway.rpc("notes.read", "prompts/list", json!({})).await;
+    assert_eq!(reply.body["result"]["prompts"], json!([]), "{reply:?}");
+    let reply = gateway
+        .rpc("notes.read", "prompts/get", json!({ "name": "x" }))
+        .await;
+    assert_eq!(reply.body["error"]["code"], -32602, "{reply:?}");
 }
 
 #[tokio::test]
