@@ -27,3 +27,4 @@ mod tables;
 mod token_errors;
 mod tokens;
 mod tool_call;
+mod trace;

@@ -137,6 +137,8 @@ pub struct SeenRequest {
     pub claims: Option<BearerClaims>,
     /// The names of the cookies it sent.
     pub cookies: Vec<String>,
+    /// The trace it belongs to, as the W3C header says.
+    pub traceparent: Option<String>,
     /// The rules it broke.
     pub violations: Vec<Violation>,
     token: Option<String>,
@@ -232,6 +234,7 @@ impl Observations {
                 .and_then(unverified_claims)
                 .map(BearerClaims),
             cookies: cookie_names(headers),
+            traceparent: header(headers, "traceparent").map(str::to_owned),
             violations: violations(method, uri, headers, credential),
             token,
         };
