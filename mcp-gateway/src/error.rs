@@ -176,6 +176,11 @@ pub fn describe(error: Error, about: &About) -> ToolError {
             "This account is disabled in Nextcloud, so nothing can be done with it. The \
              administrator has to enable it.",
         ),
+        Error::HeaderLost => ToolError::failed(
+            "Nextcloud refused the request because something before it took away the header \
+             OCS-APIRequest, so nothing was done. The administrator has to let that header pass; \
+             trying again does not help.",
+        ),
         Error::Redirected => ToolError::failed(
             "Nextcloud pointed to another address, which this server does not follow. The \
              administrator has to correct the address of Nextcloud in the gateway's configuration.",

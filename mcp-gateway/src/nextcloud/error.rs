@@ -54,6 +54,9 @@ pub enum Error {
     /// The account is disabled in Nextcloud.
     #[error("the account is disabled in Nextcloud")]
     AccountDisabled,
+    /// Nextcloud did not see the header that keeps its check of browsers' forms away.
+    #[error("Nextcloud did not get the header OCS-APIRequest")]
+    HeaderLost,
     /// Nextcloud sent us elsewhere; redirects are never followed.
     #[error("Nextcloud answered with a redirect")]
     Redirected,
@@ -85,8 +88,11 @@ impl Error {
     }
 }
 
+/// What Nextcloud says to a request without `OCS-APIRequest`, with a session's token and without.
+const HEADER_LOST: [&str; 2] = ["CSRF check failed", "CORS requires basic auth"];
+
 /// Turns an answer into a success or the error that it means.
-pub(super) fn classify(answer: Answer) -> Result<Answer, Error> {
+pub(super) fn classify(mut answer: Answer) -> Result<Answer, Error> {
     let status = answer.status;
     if status.is_success() {
         return Ok(answer);
@@ -101,6 +107,20 @@ pub(super) fn classify(answer: Answer) -> Result<Answer, Error> {
         } else {
             Error::Redirected
         });
+    }
+    if matches!(
+        status,
+        StatusCode::UNAUTHORIZED | StatusCode::PRECONDITION_FAILED
+    ) && HEADER_LOST
+        .iter()
+        .any(|words| answer.text().contains(words))
+    {
+        return Err(Error::HeaderLost);
+    }
+    // Moving a locked file is answered so, all else about it with 423.
+    if status.is_server_error() && answer.text().contains("LockedException") {
+        answer.status = StatusCode::LOCKED;
+        return Err(Error::Refused(Box::new(answer)));
     }
     // The words are the only sign: the status is 401, 500 or 503 depending on API and version.
     if status == StatusCode::UNAUTHORIZED || status.is_server_error() {

@@ -22,6 +22,7 @@ mod files;
 mod names;
 mod notes;
 mod protocol;
+mod refusals;
 mod sharing;
 mod support;
 mod tables;

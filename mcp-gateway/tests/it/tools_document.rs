@@ -263,6 +263,7 @@ fn errors() -> String {
         ("the token is refused (401)", Error::Unauthorized),
         ("a second factor is wanted (303)", Error::SecondFactor),
         ("the account is disabled", Error::AccountDisabled),
+        ("a header was lost on the way", Error::HeaderLost),
         ("another redirect", Error::Redirected),
         (
             "a name that no request can carry",
