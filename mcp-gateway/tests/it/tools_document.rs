@@ -2,6 +2,7 @@
 //!
 //! After a change of the tools: `cargo test -p mcp-gateway --test it -- --ignored regenerate`.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -46,6 +47,22 @@ fn the_document_says_what_the_code_does() {
 #[ignore = "it writes docs/tools.md"]
 fn regenerate() {
     std::fs::write(path(), document(&catalog())).expect("written");
+}
+
+#[test]
+fn the_example_of_the_broker_offers_every_scope_that_a_tool_needs() {
+    let example = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../deploy/broker.toml");
+    let example = std::fs::read_to_string(example).expect("deploy/broker.toml");
+    let example: toml::Table = example.parse().expect("TOML");
+    let offered = example["resources"][0]["scopes"]
+        .as_table()
+        .expect("scopes");
+    let offered: BTreeSet<&str> = offered.keys().map(String::as_str).collect();
+    let catalog = catalog();
+    let tools = catalog.tools().iter().map(Tool::needs);
+    let needs = tools.chain(catalog.resources().iter().map(Resource::needs));
+    let needed: BTreeSet<&str> = needs.flat_map(Needs::scopes).copied().collect();
+    assert_eq!(offered, needed);
 }
 
 #[test]
