@@ -13,6 +13,10 @@ const TRICKY: &str = "a+b %20 #1?.txt";
 /// Reads backwards: the override turns `txt.exe` around.
 const TURNED: &str = "דוח \u{202e}exe.txt";
 
+const FILM: &str = "Rundgang 100%.mp4";
+/// More than goes in one request, in bytes.
+const FILM_SIZE: usize = (21 << 20) + 5;
+
 /// As long as a name may be.
 fn long() -> String {
     format!("{}.txt", "l".repeat(246))
@@ -143,6 +147,9 @@ async fn pictures(judy: &Worker) -> Result<()> {
             .does("nc_webdav_delete_resource", path(OFFERS, "🗂.md"))
             .await?;
         assert_eq!(gone["deleted"], is_there, "{gone}");
+        if is_there {
+            assert_eq!(gone["in_trash_bin"], true, "{gone}");
+        }
     }
     judy.cannot("nc_webdav_delete_resource", json!({ "path": "/" }))
         .await?;
@@ -150,6 +157,34 @@ async fn pictures(judy: &Worker) -> Result<()> {
         .does("nc_webdav_read_file", json!({ "path": plan }))
         .await?;
     assert_eq!(text(&read, "content")?, "AAECAwQF/w==");
+    film(judy).await
+}
+
+/// A file that is too large for one request: sent in parts, replaced on the version that was seen only.
+async fn film(judy: &Worker) -> Result<()> {
+    let path = format!("{OFFICE}/{FILM}");
+    let write = |byte: &str, etag: Option<&str>| {
+        let mut file = json!({ "path": path, "content": byte.repeat(FILM_SIZE) });
+        if let Some(etag) = etag {
+            file["if_match"] = json!(etag);
+        }
+        file
+    };
+    let saved = judy.does("nc_webdav_write_file", write("a", None)).await?;
+    assert_eq!(
+        (&saved["created"], &saved["size"]),
+        (&json!(true), &json!(FILM_SIZE)),
+        "{saved}"
+    );
+    judy.cannot("nc_webdav_write_file", write("b", None))
+        .await?;
+    judy.cannot("nc_webdav_write_file", write("b", Some("0123456789abcdef")))
+        .await?;
+    let etag = text(&saved, "etag")?;
+    let saved = judy
+        .does("nc_webdav_write_file", write("c", Some(&etag)))
+        .await?;
+    assert_eq!(saved["created"], false, "{saved}");
     Ok(())
 }
 
@@ -167,6 +202,7 @@ pub(crate) fn remain(office: &Office<'_>) -> Result<()> {
         "Notes/יומן פגישות.md".to_owned(),
         format!("{OFFICE}/"),
         format!("{OFFICE}/Grundriß (neu).png"),
+        format!("{OFFICE}/{FILM}"),
         format!("{OFFERS}/"),
         format!("{OFFERS}/..versteckt..md"),
         format!("{OFFERS}/{TRICKY}"),
@@ -175,6 +211,19 @@ pub(crate) fn remain(office: &Office<'_>) -> Result<()> {
     ];
     wanted.sort();
     assert_eq!(office.paths(), wanted);
+    // Deleted, and replaced by a move: whoever did not mean it finds it there.
+    let mut trashed = office.nextcloud.trashed("judy");
+    trashed.sort();
+    assert_eq!(
+        trashed,
+        [
+            "Büro ✓ 2026/Angebote #3 + 50%/🗂.md",
+            "Büro ✓ 2026/Grundriß (neu).png",
+            "Notes/Wegwerfen.md",
+        ]
+    );
+    let film = office.file(&format!("{OFFICE}/{FILM}"))?;
+    assert!(film.len() == FILM_SIZE && film.bytes().all(|byte| byte == b'c'));
     let tricky = office.file(&format!("{OFFERS}/{TRICKY}"))?;
     assert_eq!(tricky, "Zweite Fassung 🖊\n");
     for name in [TURNED, &long, "..versteckt..md"] {

@@ -95,6 +95,6 @@ async fn every_recorded_exchange_is_answered_as_the_real_server_did() -> Result<
         }
     }
     assert!(failed.is_empty(), "{}", failed.join("\n\n"));
-    assert!(played >= 120, "only {played} exchanges were replayed");
+    assert!(played >= 390, "only {played} exchanges were replayed");
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! The list of API families: adding one is its file and one line here.
 //!
-//! A WebDAV collection (calendars, address books, the trash bin) is one line in [`super::dav`]
+//! A WebDAV collection (calendars, address books, the trash bin of files) is one line in [`super::dav`]
 //! instead, plus its capabilities.
 
 use axum::Router;

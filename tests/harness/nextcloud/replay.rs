@@ -340,7 +340,7 @@ impl Player<'_> {
 }
 
 /// Takes a value out of an answer: `json:/pointer`, `header:name` without quotes, or `xml:name`,
-/// the text of the first element with that name.
+/// the first text of an element with that name: those that are not there are listed without one.
 fn pick(answer: &Answer, source: &str) -> Result<String> {
     let (kind, place) = source.split_once(':').context("a source is kind:place")?;
     match kind {
@@ -362,7 +362,7 @@ fn pick(answer: &Answer, source: &str) -> Result<String> {
             let root = xml::parse(&answer.body).map_err(anyhow::Error::msg)?;
             let mut found = None;
             root.walk(&mut |element| {
-                if found.is_none() && prefixed(element) == place {
+                if found.is_none() && prefixed(element) == place && !element.text.is_empty() {
                     found = Some(element.text.clone());
                 }
             });

@@ -210,6 +210,15 @@ impl NextcloudStandIn {
         })
     }
 
+    /// Where everything in a user's trash bin was, in the order of deletion.
+    #[must_use]
+    pub fn trashed(&self, uid: &str) -> Vec<String> {
+        self.server.store(|store| {
+            let bin = store.files(uid).0.bin().iter();
+            bin.map(|one| one.original.join("/")).collect()
+        })
+    }
+
     /// Locks a file as a transaction that writes it does, or lets it go.
     pub fn set_file_locked(&self, uid: &str, path: &str, locked: bool) {
         self.server.store(|store| {

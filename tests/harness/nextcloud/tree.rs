@@ -3,10 +3,13 @@
 //! Knows paths and bytes only. What HTTP makes of it is in [`super::dav`], what the Notes app
 //! makes of it in [`super::notes`].
 
+mod bin;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
+pub(super) use self::bin::Trashed;
 use super::text::digest;
 use super::xml::Name;
 
@@ -93,6 +96,7 @@ impl Node {
 pub(super) struct Tree {
     nodes: BTreeMap<Vec<String>, Node>,
     locked: BTreeSet<Vec<String>>,
+    bin: Vec<Trashed>,
 }
 
 impl Tree {
@@ -101,6 +105,7 @@ impl Tree {
         Self {
             nodes: BTreeMap::from([(Vec::new(), root)]),
             locked: BTreeSet::new(),
+            bin: Vec::new(),
         }
     }
 
@@ -185,8 +190,8 @@ impl Tree {
         }
     }
 
-    /// Removes a node and everything below it.
-    pub(super) fn remove(&mut self, path: &[String], now: u64, ids: &mut Ids) {
+    /// Removes a node and everything below it for good; what users delete goes to the trash bin.
+    fn remove(&mut self, path: &[String], now: u64, ids: &mut Ids) {
         let gone: Vec<Vec<String>> = self.subtree(path).map(|(key, _)| key.clone()).collect();
         for key in gone {
             self.nodes.remove(&key);

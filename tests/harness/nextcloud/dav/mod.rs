@@ -1,7 +1,7 @@
 //! WebDAV: `/remote.php/dav/` with its collections, and the legacy `/remote.php/webdav/`.
 //!
-//! Owns authentication, dispatch and the error shape. A collection (files, principals, calendars,
-//! address books; later the trash bin) is one module and one line in [`COLLECTIONS`].
+//! Owns authentication, dispatch and the error shape. A collection (files, their trash bin and
+//! uploads, principals, calendars, address books) is one module and one line in [`COLLECTIONS`].
 
 pub(super) mod addressbooks;
 mod auth;
@@ -50,6 +50,8 @@ type Handler = fn(&Server, &DavRequest) -> Result<Response, DavError>;
 const COLLECTIONS: &[(&str, Handler)] = &[
     ("principals", principals::serve),
     ("files", files::serve),
+    ("trashbin", files::trash::serve),
+    ("uploads", files::uploads::serve),
     ("calendars", calendars::serve),
     ("addressbooks", addressbooks::serve),
 ];
@@ -97,7 +99,10 @@ pub(super) fn capabilities(_: &Server) -> Value {
             "forbidden_filename_basenames": [],
             "forbidden_filename_characters": ["\\", "/"],
             "forbidden_filename_extensions": [".filepart", ".part"],
-            "bigfilechunking": false,
+            "bigfilechunking": true,
+            "chunked_upload": {"max_size": 104_857_600, "max_parallel_count": 5},
+            "undelete": true,
+            "delete_from_trash": true,
             "windows_compatible_filenames": false,
         },
     })

@@ -246,7 +246,7 @@ pub(super) fn remove(
 ) -> Result<(), NotesError> {
     let path = unlocked_path(store, uid, settings, id)?;
     let (tree, ids) = store.files(uid);
-    tree.remove(&path, now, ids);
+    tree.discard(&path, now, ids);
     remove_empty_folders(store, uid, settings, &path, now);
     Ok(())
 }
@@ -356,7 +356,7 @@ fn remove_empty_folders(
         if parent.len() <= folder.len() || tree.children(parent).next().is_some() {
             return;
         }
-        tree.remove(parent, now, ids);
+        tree.discard(parent, now, ids);
         path = parent;
     }
 }

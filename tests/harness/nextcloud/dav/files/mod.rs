@@ -1,4 +1,5 @@
-//! `/remote.php/dav/files/{uid}/` and `/remote.php/webdav/`: a user's files.
+//! `/remote.php/dav/files/{uid}/` and `/remote.php/webdav/`: a user's files; their trash bin
+//! ([`trash`]) and uploads in parts ([`uploads`]) are collections of their own.
 //!
 //! Only one's own home has content. Another user's is an empty collection in which nothing can be
 //! made, as on the real server: 207 without an entity tag, 404 below, 403 for writing.
@@ -8,6 +9,8 @@ mod proppatch;
 mod read;
 mod reports;
 mod transfer;
+pub(super) mod trash;
+pub(super) mod uploads;
 mod write;
 
 use axum::http::StatusCode;

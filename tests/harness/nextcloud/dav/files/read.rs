@@ -64,7 +64,7 @@ fn page() -> Response {
     (StatusCode::OK, [("content-type", html)]).into_response()
 }
 
-fn content_type(name: &str) -> String {
+pub(super) fn content_type(name: &str) -> String {
     let kind = mime::of(name);
     if kind.starts_with("text/") {
         format!("{kind};charset=UTF-8")

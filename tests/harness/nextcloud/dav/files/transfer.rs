@@ -5,6 +5,7 @@ use axum::response::Response;
 
 use super::super::super::text::header;
 use super::super::super::tree::{Node, Tree};
+use super::super::DavRequest;
 use super::super::error::DavError;
 use super::write::{Tell, done, tell_node};
 use super::{FilesRequest, Place, check_name, check_space, missing, place_of};
@@ -24,20 +25,13 @@ enum Kind {
 }
 
 fn transfer(request: &FilesRequest<'_>, kind: Kind) -> Result<Response, DavError> {
-    let overwrite = overwrite(request)?;
+    let overwrite = overwrite(request.dav)?;
     let from = request.path;
-    let to = match destination(request)? {
-        Place::Own(path) => path,
-        Place::Foreign(path) => {
-            let name = path.last().map(String::as_str).unwrap_or_default();
-            return Err(DavError::forbidden(&format!(
-                "Permission denied to create file (filename {name})"
-            )));
-        }
-    };
+    let to = destination(request.dav)?;
     let (replaced, node) = request.server.store(|store| {
         let (tree, _) = store.files(request.uid);
-        let replaced = check_destination(tree, from, &to, overwrite)?;
+        let replaced = check_destination(tree, &to, overwrite)?;
+        check_apart(from, &to)?;
         if tree.get(from).is_none() {
             return Err(missing(tree, from));
         }
@@ -54,7 +48,7 @@ fn transfer(request: &FilesRequest<'_>, kind: Kind) -> Result<Response, DavError
         let now = request.server.clock().now();
         let (tree, ids) = store.files(request.uid);
         if replaced {
-            tree.remove(&to, now, ids);
+            tree.discard(&to, now, ids);
         }
         match kind {
             Kind::Copy => tree.copy(from, &to, now, ids),
@@ -80,14 +74,23 @@ fn transfer(request: &FilesRequest<'_>, kind: Kind) -> Result<Response, DavError
     Ok(response)
 }
 
-fn destination(request: &FilesRequest<'_>) -> Result<Place, DavError> {
-    let address = header(&request.dav.headers, "destination")
+/// Where the request moves to, which has to be in the caller's home.
+pub(super) fn destination(dav: &DavRequest) -> Result<Vec<String>, DavError> {
+    let address = header(&dav.headers, "destination")
         .ok_or_else(|| DavError::bad_request("The destination header was not supplied"))?;
-    place_of(request.dav, address)
+    match place_of(dav, address)? {
+        Place::Own(path) => Ok(path),
+        Place::Foreign(path) => {
+            let name = path.last().map(String::as_str).unwrap_or_default();
+            Err(DavError::forbidden(&format!(
+                "Permission denied to create file (filename {name})"
+            )))
+        }
+    }
 }
 
-fn overwrite(request: &FilesRequest<'_>) -> Result<bool, DavError> {
-    match header(&request.dav.headers, "overwrite") {
+pub(super) fn overwrite(dav: &DavRequest) -> Result<bool, DavError> {
+    match header(&dav.headers, "overwrite") {
         None | Some("T" | "t") => Ok(true),
         Some("F" | "f") => Ok(false),
         Some(_) => Err(DavError::bad_request(
@@ -97,9 +100,8 @@ fn overwrite(request: &FilesRequest<'_>) -> Result<bool, DavError> {
 }
 
 /// Says whether something at the destination will be replaced.
-fn check_destination(
+pub(super) fn check_destination(
     tree: &Tree,
-    from: &[String],
     to: &[String],
     overwrite: bool,
 ) -> Result<bool, DavError> {
@@ -123,6 +125,11 @@ fn check_destination(
             "Overwrite",
         ));
     }
+    Ok(exists)
+}
+
+/// Refuses to put a node into itself.
+fn check_apart(from: &[String], to: &[String]) -> Result<(), DavError> {
     if from == to {
         return Err(DavError::forbidden(
             "Source and destination uri are identical.",
@@ -133,5 +140,5 @@ fn check_destination(
             "The destination may not be part of the same subtree as the source path.",
         ));
     }
-    Ok(exists)
+    Ok(())
 }

@@ -117,7 +117,7 @@ pub(super) fn delete(request: &FilesRequest<'_>) -> Result<Response, DavError> {
         if let Some(locked) = tree.locked_within(path) {
             return Err(DavError::locked(locked));
         }
-        tree.remove(path, request.server.clock().now(), ids);
+        tree.discard(path, request.server.clock().now(), ids);
         Ok(())
     })?;
     Ok(done(StatusCode::NO_CONTENT))
