@@ -31,6 +31,7 @@ async fn what_a_client_began_ends_with_it_and_nothing_else(database: Database) {
     for (id, stage) in [
         ("consent", Stage::AwaitingConsent),
         ("login", Stage::AwaitingLogin),
+        ("known", Stage::AwaitingKnownUser),
         (
             "code",
             Stage::Approved {
@@ -55,7 +56,7 @@ async fn what_a_client_began_ends_with_it_and_nothing_else(database: Database) {
         .await
         .unwrap();
 
-    assert_eq!((counted.grants, counted.logins), (1, 3));
+    assert_eq!((counted.grants, counted.logins), (1, 4));
     for id in &stages {
         let login = store.authorization(id).await.unwrap().unwrap();
         assert_eq!(login.stage, Stage::Denied, "{id}");
