@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
-use crate::clients::{ClientMetadata, invalid, text};
+use crate::clients::{ClientMetadata, invalid, object, text};
 use crate::crypto::Handle;
 use crate::domain::{
     Actor, AuditEvent, AuditKind, Catalog, Client, ClientId, ClientKind, ClientStatus, Outcome,
@@ -105,8 +105,9 @@ impl RegistrationEndpoint {
                 "Clients cannot register themselves here. Ask the administrator of this server.",
             ));
         }
-        let document: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
-            invalid("The body is not a JSON object with client metadata.").because(error)
+        let document = object(body).map_err(|error| {
+            invalid("The body is not a JSON object with client metadata, each named once.")
+                .because(error)
         })?;
         let asked = ClientMetadata::parse(&document)?;
         let auth_method = auth_method(&document)?;

@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Semaphore;
 
 use super::freshness::fresh_for;
+use super::json::object;
 use super::metadata::{ClientMetadata, text, texts};
 use crate::domain::{Client, ClientUrl, TokenEndpointAuthMethod};
 
@@ -38,7 +39,7 @@ pub enum DocumentError {
     /// There is no document at the URL, or none that we go to.
     #[error("there is no client document at the URL")]
     Absent(#[source] GuardError),
-    /// The document is not a JSON object. The parser's own words may quote it.
+    /// The document is not a JSON object, or has a member twice. The parser's own words may quote it.
     #[error("the client document is not a JSON object")]
     NotAnObject,
     /// Its `client_id` is not the URL it was fetched from.
@@ -142,8 +143,7 @@ fn read(
     url: &str,
     body: &[u8],
 ) -> Result<(ClientMetadata, TokenEndpointAuthMethod), DocumentError> {
-    let document: Map<String, Value> =
-        serde_json::from_slice(body).map_err(|_| DocumentError::NotAnObject)?;
+    let document = object(body).map_err(|_| DocumentError::NotAnObject)?;
     // Byte for byte: another spelling of the URL is another client.
     if document.get("client_id").and_then(Value::as_str) != Some(url) {
         return Err(DocumentError::OtherClient);

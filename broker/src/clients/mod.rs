@@ -11,6 +11,7 @@
 
 mod document;
 mod freshness;
+mod json;
 mod metadata;
 mod rotation;
 
@@ -22,6 +23,7 @@ use moka::future::Cache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 pub use document::{DocumentError, DocumentFault};
+pub(crate) use json::object;
 pub use metadata::ClientMetadata;
 pub(crate) use metadata::{invalid, text};
 pub use rotation::{RotationError, SecretRotation};

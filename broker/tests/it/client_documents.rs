@@ -194,7 +194,7 @@ async fn a_document_that_breaks_a_rule_is_refused_on_a_page_with_the_reason_in_t
         (good().status(201), "document_absent"),
         (
             Published {
-                body: "[]".to_owned(),
+                body: b"[]".to_vec(),
                 ..good()
             },
             "document_invalid",
@@ -205,10 +205,12 @@ async fn a_document_that_breaks_a_rule_is_refused_on_a_page_with_the_reason_in_t
         let mut published = published;
         // Each case is a client of its own, so that no failure is remembered for the next.
         let id = documents.url(&path);
-        published.body = published.body.replace(
+        let text = String::from_utf8(published.body).unwrap();
+        let own = text.replace(
             &format!("\"{}\"", documents.url(PATH)),
             &format!("\"{id}\""),
         );
+        published.body = own.into_bytes();
         documents.publish(PATH, published);
         let answer = authorize(&broker, &id).await;
         answer.assert_page(400, REFUSED);

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 pub(crate) struct Published {
     pub(crate) status: StatusCode,
     pub(crate) headers: Vec<(HeaderName, &'static str)>,
-    pub(crate) body: String,
+    pub(crate) body: Vec<u8>,
 }
 
 #[derive(Default)]
@@ -39,7 +39,7 @@ impl Published {
         Self {
             status: StatusCode::OK,
             headers: vec![(header::CONTENT_TYPE, "application/json")],
-            body: document.to_string(),
+            body: document.to_string().into_bytes(),
         }
     }
 

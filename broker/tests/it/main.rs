@@ -27,6 +27,7 @@ mod config;
 mod confused_deputy;
 mod consent;
 mod coverage;
+mod document_attacks;
 mod keys;
 mod live;
 mod login;

@@ -347,7 +347,10 @@ async fn none_and_nothing_alike_is_answered_with_a_redirect() {
             assert_eq!(answer.status.as_u16(), 400, "{attack}: {uri}");
             answer.assert_page(400, "The way back does not match");
             // The page does not repeat what it was sent, so nobody is led on by hand.
-            assert!(uri.len() < 10 || !answer.body.contains(uri), "{attack}: {uri}");
+            assert!(
+                uri.len() < 10 || !answer.body.contains(uri),
+                "{attack}: {uri}"
+            );
         }
     }
     assert!(browser.cookies().is_empty());
