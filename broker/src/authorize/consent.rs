@@ -10,8 +10,8 @@ use super::flow::{FlowSecret, OpenFlow, of_client};
 use super::{Authorize, AuthorizeError, ClientRedirect, Page};
 use crate::crypto;
 use crate::domain::{
-    Actor, AuditEvent, AuditKind, Authorization, Client, ClientKind, ClientUrl, Outcome,
-    RequestInfo, Stage,
+    Actor, AuditEvent, AuditKind, Authorization, Client, ClientKind, ClientStatus, ClientUrl,
+    Outcome, RequestInfo, Stage,
 };
 use crate::upstream::{DiscoveryError, Login};
 
@@ -23,8 +23,10 @@ pub struct ConsentPage {
     pub csrf: String,
     /// The client's name.
     pub client_name: Option<String>,
-    /// Whether the client gave itself that name, so that nobody has checked it.
+    /// Whether the client gave itself that name.
     pub is_self_named: bool,
+    /// Whether an administrator, or the configuration, has approved the client.
+    pub is_approved: bool,
     /// The host whose owner vouches for the name and the redirect URIs: it publishes them over https.
     pub published_by: Option<String>,
     /// The client's id.
@@ -32,7 +34,7 @@ pub struct ConsentPage {
     /// Where the answer goes: a host, or the scheme of an app's private-use URI.
     pub redirect_host: String,
     /// Whether the answer goes to a program on the user's own computer.
-    pub is_loopback: bool,
+    pub is_native: bool,
     /// The resource's name.
     pub resource_name: String,
     /// The resource's identifier.
@@ -103,11 +105,12 @@ impl Authorize {
             flow: authorization.id.as_str().to_owned(),
             csrf: secret.csrf(),
             is_self_named: client.kind != ClientKind::Preregistered && published_by.is_none(),
+            is_approved: client.status == ClientStatus::Approved,
             published_by,
             client_name: client.name,
             client_id: client.id.as_str().to_owned(),
             redirect_host: authorization.redirect_uri.display_host(),
-            is_loopback: authorization.redirect_uri.is_loopback(),
+            is_native: authorization.redirect_uri.is_native(),
             resource_name: resource.map_or_else(
                 || authorization.resource.to_string(),
                 |resource| resource.name.clone(),

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use broker::domain::{AuditKind, ClientId, ClientKind, ClientStatus};
+use broker::domain::{AuditKind, ClientId, ClientKind, ClientStatus, RedirectUri};
 use http::{StatusCode, header};
 use url::Url;
 
@@ -21,6 +21,7 @@ async fn the_page_says_who_asks_for_what_and_where_the_answer_goes() {
     let (broker, _idp) = planned(|plan| {
         plan.clients[1].name = Some("<script>alert('x')</script> & Co".to_owned());
         plan.clients[1].kind = ClientKind::Dynamic;
+        plan.clients[1].status = ClientStatus::Pending;
     })
     .await;
     let browser = Browser::new(&broker);
@@ -42,6 +43,60 @@ async fn the_page_says_who_asks_for_what_and_where_the_answer_goes() {
     // The client chose its name; it stays text.
     assert!(!page.body.contains("<script"), "{}", page.body);
     assert!(page.body.contains("&#60;script&#62;") || page.body.contains("&lt;script&gt;"));
+}
+
+#[tokio::test]
+async fn the_page_says_who_knows_the_program() {
+    const STRANGE: &str = "Nobody here knows this program";
+    for (kind, status, said, warned) in [
+        (
+            ClientKind::Preregistered,
+            ClientStatus::Approved,
+            "has entered this program",
+            false,
+        ),
+        (
+            ClientKind::Dynamic,
+            ClientStatus::Approved,
+            "has approved it",
+            false,
+        ),
+        (ClientKind::Dynamic, ClientStatus::Pending, STRANGE, true),
+    ] {
+        let (broker, _idp) = planned(|plan| {
+            plan.clients[1].kind = kind;
+            plan.clients[1].status = status;
+        })
+        .await;
+        let browser = Browser::new(&broker);
+        let page = browser.page(&browser.begin().await).await.body;
+        assert!(page.contains(said), "{kind:?}: {page}");
+        assert_eq!(page.contains(STRANGE), warned, "{kind:?} {status:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_apps_own_scheme_is_warned_of_like_loopback() {
+    let (broker, _idp) = planned(|plan| {
+        plan.clients[1].redirect_uris = ["cursor://mcp/callback", "https://a.example/callback"]
+            .map(|uri| RedirectUri::parse(uri).unwrap())
+            .into();
+    })
+    .await;
+    let browser = Browser::new(&broker);
+    for (uri, shown, warned) in [
+        ("cursor://mcp/callback", "<strong>cursor:</strong>", true),
+        (
+            "https://a.example/callback",
+            "<strong>a.example</strong>",
+            false,
+        ),
+    ] {
+        let flow = browser.begin_with(&[("redirect_uri", uri)]).await;
+        let page = browser.page(&flow).await.body;
+        assert!(page.contains(shown), "{page}");
+        assert_eq!(page.contains("This is a program on this computer"), warned);
+    }
 }
 
 #[tokio::test]
