@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 /// What a tool takes.
 pub(super) fn input<T: JsonSchema>() -> Arc<JsonObject> {
-    object::<T>(SchemaSettings::draft2020_12().for_deserialize())
+    let settings = SchemaSettings::draft2020_12().for_deserialize();
+    object::<T>(settings.with_transform(RecursiveTransform(without_null)))
 }
 
 /// What a tool returns.
@@ -40,6 +41,44 @@ fn object<T: JsonSchema>(settings: SchemaSettings) -> Arc<JsonObject> {
     // Some interfaces refuse an object without the member, even where there is nothing to say.
     schema.entry("properties").or_insert_with(|| json!({}));
     Arc::new(schema)
+}
+
+/// One level of what a tool takes, without `null`: what may be left out is left out. Gemini's interface
+/// takes one type for each argument and refuses a list of them; the server still accepts `null`.
+fn without_null(schema: &mut Schema) {
+    if let Some(Value::Array(kinds)) = schema.get("type") {
+        let kinds: Vec<Value> = kinds
+            .iter()
+            .filter(|kind| *kind != "null")
+            .cloned()
+            .collect();
+        let kind = match kinds.as_slice() {
+            [only] => only.clone(),
+            _ => Value::Array(kinds),
+        };
+        schema.insert("type".to_owned(), kind);
+    }
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    if schema.get("default").is_some_and(Value::is_null) {
+        schema.remove("default");
+    }
+    let Some(Value::Array(choices)) = schema.get_mut("anyOf") else {
+        return;
+    };
+    choices.retain(|choice| choice.get("type") != Some(&json!("null")));
+    let [Value::Object(only)] = choices.as_slice() else {
+        return;
+    };
+    let only = only.clone();
+    schema.remove("anyOf");
+    for (keyword, value) in only {
+        // What is said about the argument comes before what is said about its type.
+        if schema.get(&keyword).is_none() {
+            schema.insert(keyword, value);
+        }
+    }
 }
 
 /// One level of a schema, as all clients read it.
@@ -121,6 +160,8 @@ mod tests {
         limit: Option<usize>,
         /// The order.
         order: Order,
+        /// Another order.
+        other: Option<Order>,
         /// Others.
         inner: Vec<Inner>,
         /// A name.
@@ -149,8 +190,12 @@ mod tests {
                 "type": "object",
                 "required": ["order", "inner", "title", "any"],
                 "properties": {
-                    "due": { "type": ["string", "null"], "format": "date-time", "description": "When." },
-                    "limit": { "type": ["integer", "null"], "minimum": 0, "description": "How many." },
+                    "due": { "type": "string", "format": "date-time", "description": "When." },
+                    "limit": { "type": "integer", "minimum": 0, "description": "How many." },
+                    "other": {
+                        "type": "string", "enum": ["oldest", "newest"],
+                        "description": "Another order.\n- oldest: Oldest first.\n- newest: Newest first.",
+                    },
                     "order": {
                         "type": "string", "enum": ["oldest", "newest"],
                         "description": "The order.\n- oldest: Oldest first.\n- newest: Newest first.",

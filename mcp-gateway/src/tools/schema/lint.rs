@@ -31,6 +31,9 @@ const FORMATS: [&str; 6] = ["date", "date-time", "duration", "email", "time", "u
 const TYPES: [&str; 7] = [
     "array", "boolean", "integer", "null", "number", "object", "string",
 ];
+/// Where the schema of the arguments begins: interfaces of models are stricter there, since it is all
+/// that they see.
+const INPUT: &str = "input";
 /// What some interfaces take as the description of a tool, in characters.
 const DESCRIPTION: usize = 1024;
 
@@ -49,7 +52,7 @@ fn tool(tool: &Tool) -> Vec<String> {
     {
         wrong.push(format!("more than {DESCRIPTION} characters of description"));
     }
-    root("input", &definition.input_schema, &mut wrong);
+    root(INPUT, &definition.input_schema, &mut wrong);
     match &definition.output_schema {
         Some(schema) => root("output", schema, &mut wrong),
         None => wrong.push("no output schema".to_owned()),
@@ -92,6 +95,9 @@ fn level(place: &str, schema: &Map<String, Value>, wrong: &mut Vec<String>) {
         .all(|kind| TYPES.iter().any(|known| *kind == known))
     {
         complain("a type that does not exist");
+    }
+    if kinds.len() > 1 && place.starts_with(INPUT) {
+        complain("several types");
     }
     if let Some(format) = schema.get("format")
         && (!FORMATS.iter().any(|known| format == known) || !kinds.contains(&&json!("string")))
@@ -214,6 +220,10 @@ fn each_fault_is_found() {
         ),
         (described(json!({ "type": "whole" })), "does not exist"),
         (
+            described(json!({ "type": ["string", "null"] })),
+            "several types",
+        ),
+        (
             described(json!({ "type": "array" })),
             "does not say of what",
         ),
@@ -232,7 +242,7 @@ fn each_fault_is_found() {
         ),
     ] {
         let mut wrong = Vec::new();
-        root("input", schema.as_object().expect("object"), &mut wrong);
+        root(INPUT, schema.as_object().expect("object"), &mut wrong);
         assert!(
             wrong.iter().any(|what| what.contains(expected)),
             "{schema}: {wrong:?} instead of {expected}"
