@@ -161,6 +161,7 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
         store: parts.store.clone(),
         live: parts.live.clone(),
         audit: parts.audit.clone(),
+        keyring: parts.keyring.clone(),
         catalog: Arc::clone(&parts.catalog),
         refusals: Refusals::default(),
         ambient: parts.ambient.clone(),

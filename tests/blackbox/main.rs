@@ -9,6 +9,7 @@
     reason = "helpers of tests: JSON is indexed, and what is broken may stop the run"
 )]
 
+mod admin;
 mod calendar;
 mod contacts;
 mod cookbook;

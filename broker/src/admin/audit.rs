@@ -6,36 +6,41 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{AdminApi, AdminError, page};
-use crate::domain::{AuditKind, Outcome, Timestamp};
-use crate::storage::{AuditFilter, StoredAuditEvent};
+use crate::domain::{AuditKind, ClientId, Outcome, Subject, Timestamp};
+use crate::storage::{AuditFilter, Position, StoredAuditEvent};
 
 /// Which rows to list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct AuditQuery {
     /// How many rows, 1 to 500; default 50.
     pub limit: Option<u64>,
     /// Where the last page ended: its `next_cursor`.
-    pub cursor: Option<i64>,
+    pub cursor: Option<String>,
     /// Only this event.
     pub event: Option<String>,
     /// Only this user.
     pub sub: Option<String>,
     /// Only this client.
     pub client_id: Option<String>,
+    /// Only from this moment on: RFC 3339.
+    pub from: Option<String>,
+    /// Only before this moment: RFC 3339.
+    pub until: Option<String>,
 }
 
 /// A page of the trail.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct AuditList {
     items: Vec<AuditItem>,
     /// Pass as `cursor` for the next page; absent on the last.
     #[serde(skip_serializing_if = "Option::is_none")]
-    next_cursor: Option<i64>,
+    next_cursor: Option<String>,
 }
 
 /// One row.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct AuditItem {
     id: i64,
     /// RFC 3339, UTC.
@@ -70,7 +75,7 @@ pub struct AuditItem {
     details: Map<String, Value>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 struct AuditActor {
     kind: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -93,15 +98,24 @@ impl AdminApi {
         };
         let filter = AuditFilter {
             kind,
-            sub: query.sub,
-            client_id: query.client_id,
-            from: None,
-            until: None,
+            sub: page::id("sub", query.sub, Subject::parse)?.map(Into::into),
+            client_id: page::id("client_id", query.client_id, ClientId::parse)?.map(Into::into),
+            from: moment("from", query.from.as_deref())?,
+            until: moment("until", query.until.as_deref())?,
         };
-        let page = self.store.list_audit(&filter, query.cursor, limit).await?;
+        let before = page::position(query.cursor.as_deref())?
+            .map(|position| position.id.parse().map_err(|_| page::NOT_A_CURSOR))
+            .transpose()?;
+        let page = self.store.list_audit(&filter, before, limit).await?;
+        let last = page.items.last().map(|row| row.event.at);
         Ok(AuditList {
+            next_cursor: page.next.zip(last).map(|(id, at)| {
+                page::cursor(&Position {
+                    at,
+                    id: id.to_string(),
+                })
+            }),
             items: page.items.into_iter().map(AuditItem::from).collect(),
-            next_cursor: page.next,
         })
     }
 }
@@ -135,6 +149,21 @@ impl From<StoredAuditEvent> for AuditItem {
             details: event.details,
         }
     }
+}
+
+/// A moment that a parameter names.
+fn moment(parameter: &'static str, text: Option<&str>) -> Result<Option<Timestamp>, AdminError> {
+    text.map(|text| {
+        let moment = OffsetDateTime::parse(text, &Rfc3339).map_err(|_| AdminError::Invalid {
+            parameter,
+            problem: "must be a moment such as 2026-11-21T08:00:00Z",
+        })?;
+        let millis = moment.unix_timestamp_nanos() / 1_000_000;
+        Ok(Timestamp::from_millis(
+            i64::try_from(millis).unwrap_or(i64::MAX),
+        ))
+    })
+    .transpose()
 }
 
 /// A moment as people and programs read it; the epoch for one beyond the calendar.

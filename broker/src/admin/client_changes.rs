@@ -1,5 +1,7 @@
 //! Clients registered and changed by hand.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use broker_client::oauth::Scope;
@@ -9,21 +11,28 @@ use serde_json::Map;
 use super::client_item::note_change;
 use super::clients::{changed, client_in};
 use super::{AdminApi, AdminError, Administrator, ClientItem, Precondition};
+use crate::clients::{RotationError, SecretRotation};
 use crate::crypto::Handle;
 use crate::domain::{
-    AuditKind, Client, ClientId, ClientKind, ClientStatus, DownstreamName, GrantType, RedirectUri,
-    ResourceUri, TokenEndpointAuthMethod,
+    Actor, AuditKind, Client, ClientId, ClientKind, ClientStatus, DownstreamName, GrantType,
+    RedirectUri, ResourceUri, TokenEndpointAuthMethod,
 };
 use crate::storage::StoreError;
 
 /// The most entries of a list in a body.
 const MOST_ENTRIES: usize = 50;
 
+/// How long a replaced secret stays good when nothing is said, in seconds: a day.
+const USUAL_OVERLAP: u64 = 86_400;
+
+/// The longest time that it may, in seconds: thirty days.
+const LONGEST_OVERLAP: u64 = 30 * 86_400;
+
 /// The longest name, in characters: it stands on the consent page.
 const LONGEST_NAME: usize = 100;
 
 /// A client to register.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NewClient {
     /// Its identifier; a random one when left out.
@@ -54,7 +63,7 @@ pub struct NewClient {
 }
 
 /// What a client is from now on: members that are left out become empty.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, utoipa::ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClientChanges {
     /// Its name on the consent page and in the audit.
@@ -80,8 +89,17 @@ pub struct ClientChanges {
     exchange: Vec<String>,
 }
 
-/// A client that was just registered. Its secret is shown this once.
-#[derive(Serialize)]
+/// How to replace a secret.
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct SecretQuery {
+    /// How long the secret before stays good, in seconds: 0 to 2592000 (30 days), default 86400.
+    pub overlap: Option<u64>,
+}
+
+/// A client that was just registered, or given a new secret, which is shown this once.
+#[derive(Serialize, utoipa::ToSchema)]
 pub struct CreatedClient {
     #[serde(flatten)]
     client: ClientItem,
@@ -216,6 +234,52 @@ impl AdminApi {
         }
         self.commit(transaction, &[event]).await?;
         Ok(next)
+    }
+
+    /// Gives a client a new secret; the one before stays good for a while.
+    ///
+    /// # Errors
+    /// [`AdminError::NotFound`], [`AdminError::Changed`], [`AdminError::Conflict`] for a client that
+    /// has no secret to replace.
+    pub async fn rotate_secret(
+        &self,
+        by: &Administrator,
+        id: &str,
+        precondition: &Precondition,
+        query: &SecretQuery,
+    ) -> Result<(Client, CreatedClient), AdminError> {
+        let overlap = query.overlap.unwrap_or(USUAL_OVERLAP);
+        if overlap > LONGEST_OVERLAP {
+            return Err(AdminError::Invalid {
+                parameter: "overlap",
+                problem: "must be 0 to 2592000 seconds",
+            });
+        }
+        let seen = self.client(id).await?;
+        precondition.admits(&seen)?;
+        let rotation = SecretRotation {
+            client_id: seen.id.clone(),
+            overlap: Duration::from_secs(overlap),
+            version: Some(seen.version),
+        };
+        let actor = Actor::Administrator(by.name.clone());
+        let (client, secret) = rotation
+            .perform(&self.store, &self.ambient, actor, &by.request)
+            .await
+            .map_err(|error| match error {
+                RotationError::Unknown => AdminError::NotFound("client"),
+                RotationError::NoSecret => {
+                    AdminError::Conflict("The client does not authenticate with a secret.")
+                }
+                RotationError::Changed => AdminError::Changed,
+                RotationError::Store(error) => error.into(),
+            })?;
+        self.live.refresh().await?;
+        let answer = CreatedClient {
+            client: ClientItem::from(&client),
+            client_secret: Some(secret.expose().to_owned()),
+        };
+        Ok((client, answer))
     }
 
     fn decide(&self, asked: ClientChanges) -> Result<Decided, AdminError> {

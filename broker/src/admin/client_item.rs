@@ -7,7 +7,7 @@ use super::audit::rfc3339;
 use crate::domain::{AuditEvent, Client, ResourceUri};
 
 /// A client.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub struct ClientItem {
     /// Its identifier; may be a URL.
     client_id: String,
@@ -44,7 +44,7 @@ pub struct ClientItem {
 }
 
 /// That there is a secret, and no more.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 pub(super) struct SecretItem {
     /// Until when it is good; absent: until it is replaced.
     #[serde(skip_serializing_if = "Option::is_none")]

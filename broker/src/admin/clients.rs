@@ -14,8 +14,9 @@ const TRIES: usize = 5;
 const LONGEST_NAME: usize = 200;
 
 /// Which clients to list.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct ClientQuery {
     /// How many, 1 to 500; default 50.
     pub limit: Option<u64>,
@@ -30,7 +31,7 @@ pub struct ClientQuery {
 }
 
 /// A page of clients, newest first.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct ClientList {
     items: Vec<ClientItem>,
     /// Pass as `cursor` for the next page; absent on the last.
@@ -212,7 +213,8 @@ pub(super) fn changed(client: Client, now: Timestamp) -> Client {
     }
 }
 
-fn note_ended(details: &mut serde_json::Map<String, serde_json::Value>, ended: Ended) {
+/// Notes what ended.
+pub(super) fn note_ended(details: &mut serde_json::Map<String, serde_json::Value>, ended: Ended) {
     details.insert("ended_sessions".to_owned(), ended.grants.into());
     details.insert("ended_logins".to_owned(), ended.logins.into());
 }

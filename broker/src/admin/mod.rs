@@ -7,10 +7,15 @@
 
 mod access;
 mod audit;
+mod catalog;
 mod client_changes;
 mod client_item;
 mod clients;
+mod grants;
+mod keys;
 mod page;
+mod stats;
+mod users;
 mod version;
 
 use std::sync::Arc;
@@ -18,15 +23,20 @@ use std::sync::Arc;
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::domain::{AuditEvent, Catalog};
-use crate::keys::KeyError;
+use crate::keys::{KeyError, Keyring};
 use crate::live::Live;
 use crate::storage::{Store, StoreError, Transaction};
 
 pub use access::{Administrator, Refusals};
 pub use audit::{AuditItem, AuditList, AuditQuery};
-pub use client_changes::{ClientChanges, CreatedClient, NewClient};
+pub use catalog::{DownstreamItem, DownstreamList, ResourceItem, ResourceList};
+pub use client_changes::{ClientChanges, CreatedClient, NewClient, SecretQuery};
 pub use client_item::ClientItem;
 pub use clients::{ClientList, ClientQuery};
+pub use grants::{GrantItem, GrantList, GrantQuery};
+pub use keys::{KeyItem, KeyList, Rotated, RotationQuery};
+pub use stats::{ClientCount, Stats};
+pub use users::{RevokedUser, UserItem, UserList, UserQuery};
 pub use version::{Precondition, Versioned};
 
 /// The admin API: what it needs.
@@ -37,6 +47,8 @@ pub struct AdminApi {
     pub live: Live,
     /// For refusals; changes write their own rows.
     pub audit: AuditLog,
+    /// The signing keys.
+    pub keyring: Keyring,
     /// The resources and downstreams.
     pub catalog: Arc<Catalog>,
     /// Bounds how many refusals are recorded.

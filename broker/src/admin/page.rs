@@ -29,6 +29,21 @@ pub(super) fn limit(asked: Option<u64>) -> Result<u64, AdminError> {
     }
 }
 
+/// An identifier that a list is filtered by.
+pub(super) fn id<T, E>(
+    parameter: &'static str,
+    text: Option<String>,
+    parse: impl Fn(String) -> Result<T, E>,
+) -> Result<Option<T>, AdminError> {
+    text.map(|text| {
+        parse(text).map_err(|_| AdminError::Invalid {
+            parameter,
+            problem: "is not such an identifier",
+        })
+    })
+    .transpose()
+}
+
 /// A position as a cursor.
 pub(super) fn cursor(position: &Position) -> String {
     URL_SAFE_NO_PAD.encode(format!("{}:{}", position.at.as_millis(), position.id))
@@ -41,7 +56,8 @@ pub(super) fn position(cursor: Option<&str>) -> Result<Option<Position>, AdminEr
         .transpose()
 }
 
-const NOT_A_CURSOR: AdminError = AdminError::Invalid {
+/// The answer to a cursor that is none.
+pub(super) const NOT_A_CURSOR: AdminError = AdminError::Invalid {
     parameter: "cursor",
     problem: "is not the next_cursor of a page",
 };

@@ -119,6 +119,8 @@ kinds! {
     ClientBlocked => "client.blocked",
     /// A client was deleted, and its sessions ended.
     ClientDeleted => "client.deleted",
+    /// An administrator ended everything of a user.
+    UserRevoked => "user.revoked",
     /// An authorization request passed its checks, or was refused.
     AuthorizationStarted => "authorization.started",
     /// The user allowed it.

@@ -69,7 +69,7 @@ impl IntoResponse for Failure {
 }
 
 /// A problem document (RFC 9457).
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, utoipa::ToSchema)]
 pub struct Problem {
     /// What kind of problem: `about:blank` where the status says it all, else a name that stays the
     /// same (RFC 9457 §3.1.1).

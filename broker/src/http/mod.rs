@@ -34,6 +34,7 @@ use tower_http::cors::CorsLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+pub use admin::document as admin_document;
 pub use authorize::BrowserFlow;
 pub use error::{Failure, Problem};
 pub use health::Health;

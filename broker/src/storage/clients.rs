@@ -4,7 +4,7 @@ use std::iter;
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
-    QueryFilter,
+    QueryFilter, QuerySelect,
 };
 
 use super::entity::client::{Column, Entity, Model};
@@ -88,6 +88,34 @@ impl<C: ConnectionTrait> Repository<C> {
             .await?
             .into_iter()
             .map(Client::try_from)
+            .collect()
+    }
+
+    /// How many clients there are, by kind and status.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn clients_counted(
+        &self,
+    ) -> Result<Vec<(ClientKind, ClientStatus, i64)>, StoreError> {
+        let rows: Vec<(String, String, i64)> = Entity::find()
+            .select_only()
+            .columns([Column::Kind, Column::Status])
+            .column_as(Column::Id.count(), "number")
+            .group_by(Column::Kind)
+            .group_by(Column::Status)
+            .into_tuple()
+            .all(&self.connection)
+            .await?;
+        let row = Row::new(TABLE, "of the counts");
+        rows.into_iter()
+            .map(|(kind, status, number)| {
+                Ok((
+                    row.known("kind", ClientKind::parse(&kind))?,
+                    row.known("status", ClientStatus::parse(&status))?,
+                    number,
+                ))
+            })
             .collect()
     }
 

@@ -2,15 +2,30 @@
 
 use sea_orm::sea_query::Expr;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
 };
 
 use super::entity::grant::{Column, Entity, Model};
+use super::page::behind;
 use super::row::Row;
-use super::{Repository, StoreError};
+use super::{Page, Position, Repository, StoreError};
 use crate::domain::{ClientId, EndReason, Grant, GrantId, ResourceUri, Subject, Timestamp};
 
 const TABLE: &str = "grants";
+
+/// Which grants to list.
+#[derive(Debug, Clone, Default)]
+pub struct GrantFilter {
+    /// Only of this user.
+    pub sub: Option<Subject>,
+    /// Only of this client.
+    pub client_id: Option<ClientId>,
+    /// Only for this resource.
+    pub resource: Option<ResourceUri>,
+    /// Only those that live at this moment.
+    pub live_at: Option<Timestamp>,
+}
 
 impl<C: ConnectionTrait> Repository<C> {
     /// Records a new grant.
@@ -58,6 +73,61 @@ impl<C: ConnectionTrait> Repository<C> {
         self.destroy_upstream_tokens(Column::Id.eq(id.as_str()))
             .await?;
         Ok(updated.rows_affected == 1)
+    }
+
+    /// Lists at most `limit` grants, newest first, behind `after`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list_grants(
+        &self,
+        filter: &GrantFilter,
+        after: Option<&Position>,
+        limit: u64,
+    ) -> Result<Page<Grant>, StoreError> {
+        let mut query = Entity::find()
+            .order_by_desc(Column::CreatedAt)
+            .order_by_desc(Column::Id)
+            .limit(limit.saturating_add(1));
+        if let Some(sub) = &filter.sub {
+            query = query.filter(Column::Sub.eq(sub.as_str()));
+        }
+        if let Some(client_id) = &filter.client_id {
+            query = query.filter(Column::ClientId.eq(client_id.as_str()));
+        }
+        if let Some(resource) = &filter.resource {
+            query = query.filter(Column::Resource.eq(resource.as_str()));
+        }
+        if let Some(now) = filter.live_at {
+            query = query
+                .filter(Column::EndedAt.is_null())
+                .filter(Column::ExpiresAt.gt(now.as_millis()));
+        }
+        if let Some(after) = after {
+            query = query.filter(behind(Column::CreatedAt, Column::Id, after));
+        }
+        let grants = query
+            .all(&self.connection)
+            .await?
+            .into_iter()
+            .map(Grant::try_from)
+            .collect::<Result<_, _>>()?;
+        Ok(Page::of(grants, limit, |grant: &Grant| Position {
+            at: grant.created_at,
+            id: grant.id.to_string(),
+        }))
+    }
+
+    /// How many grants are live at `now`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_live_grants(&self, now: Timestamp) -> Result<u64, StoreError> {
+        Ok(Entity::find()
+            .filter(Column::EndedAt.is_null())
+            .filter(Column::ExpiresAt.gt(now.as_millis()))
+            .count(&self.connection)
+            .await?)
     }
 
     /// Grants ended at `since` or later, with when: what [`crate::live`] follows.

@@ -33,6 +33,7 @@ pub use admin_tokens::{AdminRole, AdminToken};
 pub use audit::{AuditFilter, AuditPage, StoredAuditEvent};
 pub use consents::ConsentsOf;
 pub use error::StoreError;
+pub use grants::GrantFilter;
 pub use open::{Options, Synchronous, migrate, open};
 pub use open_error::OpenError;
 pub use page::{Page, Position};

@@ -1,11 +1,15 @@
 //! Users: who has logged in, as the identity provider names them.
 
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
+    QueryOrder, QuerySelect,
+};
 
 use super::entity::user::{Column, Entity, Model};
+use super::page::behind;
 use super::row::Row;
-use super::{Repository, StoreError};
+use super::{Page, Position, Repository, StoreError};
 use crate::domain::{Subject, Timestamp, User};
 
 const TABLE: &str = "users";
@@ -21,6 +25,47 @@ impl<C: ConnectionTrait> Repository<C> {
             .await?
             .map(User::try_from)
             .transpose()
+    }
+
+    /// Lists at most `limit` users, newest first, behind `after`; only those with this Nextcloud uid,
+    /// if one is given.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list_users(
+        &self,
+        nextcloud_uid: Option<&str>,
+        after: Option<&Position>,
+        limit: u64,
+    ) -> Result<Page<User>, StoreError> {
+        let mut query = Entity::find()
+            .order_by_desc(Column::CreatedAt)
+            .order_by_desc(Column::Sub)
+            .limit(limit.saturating_add(1));
+        if let Some(uid) = nextcloud_uid {
+            query = query.filter(Column::NextcloudUid.eq(uid));
+        }
+        if let Some(after) = after {
+            query = query.filter(behind(Column::CreatedAt, Column::Sub, after));
+        }
+        let users = query
+            .all(&self.connection)
+            .await?
+            .into_iter()
+            .map(User::try_from)
+            .collect::<Result<_, _>>()?;
+        Ok(Page::of(users, limit, |user: &User| Position {
+            at: user.created_at,
+            id: user.sub.to_string(),
+        }))
+    }
+
+    /// How many users there are.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_users(&self) -> Result<u64, StoreError> {
+        Ok(Entity::find().count(&self.connection).await?)
     }
 
     /// Records a login: creates the user, or updates everything but `created_at`.

@@ -1,4 +1,5 @@
-//! What the whitelist needs: clients listed, deleted, and everything ended that they began.
+//! What the whitelist needs: clients listed, deleted, and everything ended that a client or a user
+//! began.
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr, OnConflict, Query};
 use sea_orm::{
@@ -11,7 +12,9 @@ use super::entity::{authorization, client_deletion, grant};
 use super::page::behind;
 use super::row::Row;
 use super::{Page, Position, Repository, StoreError};
-use crate::domain::{Client, ClientId, ClientKind, ClientStatus, EndReason, StageKind, Timestamp};
+use crate::domain::{
+    Client, ClientId, ClientKind, ClientStatus, EndReason, StageKind, Subject, Timestamp,
+};
 
 /// Which clients to list.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +27,7 @@ pub struct ClientFilter {
     pub name: Option<String>,
 }
 
-/// What ended with a client.
+/// What ended with a client, or a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ended {
     /// Sessions.
@@ -87,43 +90,67 @@ impl<C: ConnectionTrait> Repository<C> {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<Ended, StoreError> {
+        let of_client = authorization::Column::ClientId.eq(id.as_str());
+        let logins = self.end_logins(of_client).await?;
+        let of_client = grant::Column::ClientId.eq(id.as_str());
+        let grants = self.end_grants(of_client, reason, now).await?;
+        Ok(Ended { grants, logins })
+    }
+
+    /// Ends everything of a user, in the same order and for the same reason.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_all_of_user(
+        &self,
+        sub: &Subject,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<Ended, StoreError> {
+        let of_user = authorization::Column::Sub.eq(sub.as_str());
+        let logins = self.end_logins(of_user).await?;
+        let of_user = grant::Column::Sub.eq(sub.as_str());
+        let grants = self.end_grants(of_user, reason, now).await?;
+        Ok(Ended { grants, logins })
+    }
+
+    async fn end_logins(&self, which: Expr) -> Result<u64, StoreError> {
+        use authorization::Column as Login;
         let running = [
             StageKind::AwaitingConsent,
             StageKind::AwaitingLogin,
             StageKind::AwaitingKnownUser,
             StageKind::Approved,
         ];
-        let logins = authorization::Entity::update_many()
-            .col_expr(
-                authorization::Column::Stage,
-                Expr::value(StageKind::Denied.as_str()),
-            )
-            .col_expr(authorization::Column::Sub, Expr::value(None::<String>))
-            .col_expr(
-                authorization::Column::CodeHash,
-                Expr::value(None::<Vec<u8>>),
-            )
-            .col_expr(
-                authorization::Column::CodeExpiresAt,
-                Expr::value(None::<i64>),
-            )
-            .filter(authorization::Column::ClientId.eq(id.as_str()))
-            .filter(authorization::Column::Stage.is_in(running.map(StageKind::as_str)))
+        let updated = authorization::Entity::update_many()
+            .col_expr(Login::Stage, Expr::value(StageKind::Denied.as_str()))
+            .col_expr(Login::Sub, Expr::value(None::<String>))
+            .col_expr(Login::CodeHash, Expr::value(None::<Vec<u8>>))
+            .col_expr(Login::CodeExpiresAt, Expr::value(None::<i64>))
+            .filter(which)
+            .filter(Login::Stage.is_in(running.map(StageKind::as_str)))
             .exec(&self.connection)
-            .await?
-            .rows_affected;
-        let grants = grant::Entity::update_many()
-            .col_expr(grant::Column::EndedAt, Expr::value(now.as_millis()))
-            .col_expr(grant::Column::EndReason, Expr::value(reason.as_str()))
-            .filter(grant::Column::ClientId.eq(id.as_str()))
-            .filter(grant::Column::EndedAt.is_null())
-            .filter(grant::Column::ExpiresAt.gt(now.as_millis()))
-            .exec(&self.connection)
-            .await?
-            .rows_affected;
-        self.destroy_upstream_tokens(grant::Column::ClientId.eq(id.as_str()))
             .await?;
-        Ok(Ended { grants, logins })
+        Ok(updated.rows_affected)
+    }
+
+    async fn end_grants(
+        &self,
+        which: Expr,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        use grant::Column as Session;
+        let updated = grant::Entity::update_many()
+            .col_expr(Session::EndedAt, Expr::value(now.as_millis()))
+            .col_expr(Session::EndReason, Expr::value(reason.as_str()))
+            .filter(which.clone())
+            .filter(Session::EndedAt.is_null())
+            .filter(Session::ExpiresAt.gt(now.as_millis()))
+            .exec(&self.connection)
+            .await?;
+        self.destroy_upstream_tokens(which).await?;
+        Ok(updated.rows_affected)
     }
 
     /// Deletes a client whose version is still `expected`, in a way that every replica hears of;

@@ -67,7 +67,7 @@ async fn pages_follow_each_other_without_gap_or_repeat() {
         for item in page["items"].as_array().unwrap() {
             seen.push(item["id"].as_i64().unwrap());
         }
-        match page["next_cursor"].as_i64() {
+        match page["next_cursor"].as_str() {
             Some(cursor) => query = format!("?limit=2&event=token.issued&cursor={cursor}"),
             None => break,
         }
@@ -102,6 +102,13 @@ async fn the_trail_can_be_filtered() {
             vec!["token.issued"],
         ),
         ("?sub=nobody".to_owned(), vec![]),
+        ("?until=2027-01-15T08:00:00Z".to_owned(), vec![]),
+        (
+            "?event=token.issued&from=2027-01-15T08:00:00%2B00:00&until=2027-01-15T08:00:01Z"
+                .to_owned(),
+            vec!["token.issued", "token.issued"],
+        ),
+        ("?from=2027-01-15T08:00:01Z".to_owned(), vec![]),
     ] {
         let answer = list(&broker, Some(&token), &query).await.json();
         let events: Vec<_> = answer["items"]
@@ -124,6 +131,8 @@ async fn a_parameter_that_does_not_fit_is_a_problem() {
         "?limit=x",
         "?cursor=x",
         "?event=nonsense",
+        "?from=yesterday",
+        "?sub=a%00",
         "?unknown=1",
     ] {
         let answer = list(&broker, Some(&token), query).await;

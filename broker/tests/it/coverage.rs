@@ -72,6 +72,25 @@ const ROUTES: &[Route] = &[
     admin("/admin/v1/clients/{client_id}", &["GET", "PUT", "DELETE"]),
     admin("/admin/v1/clients/{client_id}/approve", &["POST"]),
     admin("/admin/v1/clients/{client_id}/block", &["POST"]),
+    admin("/admin/v1/clients/{client_id}/rotate-secret", &["POST"]),
+    admin("/admin/v1/grants", &["GET"]),
+    admin("/admin/v1/grants/{grant_id}/revoke", &["POST"]),
+    admin("/admin/v1/users", &["GET"]),
+    admin("/admin/v1/users/{sub}", &["GET"]),
+    admin("/admin/v1/users/{sub}/revoke", &["POST"]),
+    admin("/admin/v1/keys", &["GET"]),
+    admin("/admin/v1/keys/rotate", &["POST"]),
+    admin("/admin/v1/resources", &["GET"]),
+    admin("/admin/v1/resources/{resource_id}", &["GET"]),
+    admin("/admin/v1/downstreams", &["GET"]),
+    admin("/admin/v1/stats", &["GET"]),
+    route(
+        "/admin/openapi.json",
+        &["GET"],
+        200,
+        Administrators,
+        NO_STORE,
+    ),
 ];
 
 const fn route(
@@ -153,6 +172,30 @@ fn every_route_of_the_source_is_in_the_table() {
         .filter(|path| !path.starts_with("/.well-known/"))
         .collect();
     assert_eq!(mounted, known);
+}
+
+/// The description of the admin API knows every route of it, each with its methods.
+#[test]
+fn every_admin_route_is_described() {
+    let document = serde_json::to_value(broker::http::admin_document()).unwrap();
+    let described: BTreeSet<_> = document["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().unwrap().keys();
+            methods.map(move |method| (path.clone(), method.to_uppercase()))
+        })
+        .collect();
+    let mounted: BTreeSet<_> = ROUTES
+        .iter()
+        .filter(|route| route.audience == Administrators)
+        .flat_map(|route| {
+            let methods = route.methods.iter();
+            methods.map(|method| (route.path.to_owned(), (*method).to_owned()))
+        })
+        .collect();
+    assert_eq!(described, mounted);
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ mod idp;
 
 mod admin_access;
 mod admin_clients;
+mod admin_openapi;
+mod admin_sessions;
 mod audit;
 mod authorization_code;
 mod client_authentication;

@@ -10,7 +10,8 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::extract::{Asked, Body, IfMatch, Name, Reader, Writer};
 use crate::admin::{
-    AdminApi, AdminError, ClientChanges, ClientItem, ClientList, ClientQuery, NewClient, Versioned,
+    AdminApi, AdminError, ClientChanges, ClientItem, ClientList, ClientQuery, NewClient,
+    SecretQuery, Versioned,
 };
 use crate::domain::Client;
 
@@ -83,6 +84,17 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, AdminError> {
     api.delete_client(&by, &id, &precondition).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+pub(super) async fn rotate_secret(
+    Writer(by): Writer,
+    State(api): State<Arc<AdminApi>>,
+    Name(id): Name,
+    IfMatch(precondition): IfMatch,
+    Asked(query): Asked<SecretQuery>,
+) -> Result<Response, AdminError> {
+    let (client, answer) = api.rotate_secret(&by, &id, &precondition, &query).await?;
+    Ok(([tagged(&client)], Json(answer)).into_response())
 }
 
 fn answer(client: &Client) -> Response {

@@ -1,0 +1,441 @@
+//! `/admin/openapi.json`: the admin API, described for programs (`OpenAPI` 3.1).
+//!
+//! The schemas come from the types that are sent and received; here stands which operation takes and
+//! gives which, with which errors. `docs/admin-openapi.json` is this document; tests check that, and
+//! that every route is in it.
+
+use axum::Json;
+use axum::http::StatusCode;
+use serde_json::{Value, json};
+use utoipa::openapi::path::{HttpMethod, OperationBuilder, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, Header, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref,
+    RefOr, Required, ResponseBuilder, Schema,
+};
+use utoipa::{IntoParams, PartialSchema, ToSchema};
+
+use super::super::error::Problem;
+use crate::admin::{
+    AuditList, AuditQuery, ClientChanges, ClientItem, ClientList, ClientQuery, CreatedClient,
+    DownstreamList, GrantItem, GrantList, GrantQuery, KeyList, NewClient, ResourceItem,
+    ResourceList, RevokedUser, Rotated, RotationQuery, SecretQuery, Stats, UserItem, UserList,
+    UserQuery,
+};
+
+/// `GET /admin/openapi.json`; it holds nothing that the sources do not.
+pub(super) async fn get() -> Json<OpenApi> {
+    Json(document())
+}
+
+/// The document.
+#[must_use]
+pub fn document() -> OpenApi {
+    let mut document = Document::default();
+    clients(&mut document);
+    sessions(&mut document);
+    rest(&mut document);
+    document.finish()
+}
+
+fn clients(document: &mut Document) {
+    let list = read("listClients", "List clients, newest first.")
+        .query::<ClientQuery>()
+        .gives::<ClientList>(
+            200,
+            json!({"items": [client()], "next_cursor": "MTgwMDAwMDAwMDAwMDphZ2VudA"}),
+        );
+    document.add("/admin/v1/clients", HttpMethod::Get, list);
+    let create = write("createClient", "Register a client; it is approved.")
+        .takes::<NewClient>(
+            json!({"client_name": "Notes", "redirect_uris": ["https://app.example/cb"]}),
+        )
+        .gives::<CreatedClient>(201, client())
+        .tagged()
+        .fails(&[409]);
+    document.add("/admin/v1/clients", HttpMethod::Post, create);
+
+    let one = "/admin/v1/clients/{client_id}";
+    let get = read("getClient", "Look at a client.")
+        .gives::<ClientItem>(200, client())
+        .tagged();
+    document.add(one, HttpMethod::Get, get);
+    let update = write(
+        "updateClient",
+        "Replace what administrators decide of a client; members that are left out become empty.",
+    )
+    .takes::<ClientChanges>(
+        json!({"client_name": "Notes", "redirect_uris": ["https://app.example/callback"]}),
+    )
+    .gives::<ClientItem>(200, client())
+    .tagged()
+    .if_match(Required::True)
+    .fails(&[409, 428]);
+    document.add(one, HttpMethod::Put, update);
+    let delete = write(
+        "deleteClient",
+        "Delete a client; its sessions and logins end.",
+    )
+    .gives_nothing()
+    .if_match(Required::False)
+    .fails(&[409]);
+    document.add(one, HttpMethod::Delete, delete);
+
+    for (path, id, summary) in [
+        (
+            "/admin/v1/clients/{client_id}/approve",
+            "approveClient",
+            "Let a client in.",
+        ),
+        (
+            "/admin/v1/clients/{client_id}/block",
+            "blockClient",
+            "Shut a client out; its sessions and logins end.",
+        ),
+    ] {
+        let judge = write(id, summary)
+            .gives::<ClientItem>(200, client())
+            .tagged()
+            .if_match(Required::False)
+            .fails(&[409]);
+        document.add(path, HttpMethod::Post, judge);
+    }
+    let mut with_secret = client();
+    if let Some(members) = with_secret.as_object_mut() {
+        members.insert(
+            "client_secret".to_owned(),
+            "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk".into(),
+        );
+    }
+    let rotate = write(
+        "rotateClientSecret",
+        "Give a client a new secret, shown this once; the one before stays good for a while.",
+    )
+    .query::<SecretQuery>()
+    .gives::<CreatedClient>(200, with_secret)
+    .tagged()
+    .if_match(Required::False)
+    .fails(&[409]);
+    document.add(
+        "/admin/v1/clients/{client_id}/rotate-secret",
+        HttpMethod::Post,
+        rotate,
+    );
+}
+
+fn sessions(document: &mut Document) {
+    let list = read("listGrants", "List sessions, newest first.")
+        .query::<GrantQuery>()
+        .gives::<GrantList>(200, json!({"items": [grant()]}));
+    document.add("/admin/v1/grants", HttpMethod::Get, list);
+    let revoke = write("revokeGrant", "End a session.").gives::<GrantItem>(200, grant());
+    document.add(
+        "/admin/v1/grants/{grant_id}/revoke",
+        HttpMethod::Post,
+        revoke,
+    );
+
+    let list = read("listUsers", "List users, newest first.")
+        .query::<UserQuery>()
+        .gives::<UserList>(200, json!({"items": [user()]}));
+    document.add("/admin/v1/users", HttpMethod::Get, list);
+    let get = read("getUser", "Look at a user.").gives::<UserItem>(200, user());
+    document.add("/admin/v1/users/{sub}", HttpMethod::Get, get);
+    let revoke = write("revokeUser", "End every session of a user, and his logins.")
+        .gives::<RevokedUser>(
+            200,
+            json!({"ended_sessions": 3, "ended_logins": 0, "withdrawn_consents": 1}),
+        );
+    document.add("/admin/v1/users/{sub}/revoke", HttpMethod::Post, revoke);
+}
+
+fn rest(document: &mut Document) {
+    let audit = read("listAudit", "The audit trail, newest first.")
+        .query::<AuditQuery>()
+        .gives::<AuditList>(
+            200,
+            json!({"items": [{
+                "id": 42, "at": MOMENT, "event": "client.approved", "outcome": "ok",
+                "actor": {"kind": "administrator", "id": "alice"}, "client_id": "agent",
+                "request_id": "0193489f1a2b7c3d8e4f5a6b7c8d9e0f",
+                "details": {"before": {"status": "pending"}, "after": {"status": "approved"}},
+            }]}),
+        );
+    document.add("/admin/v1/audit", HttpMethod::Get, audit);
+
+    let keys = read("listKeys", "The signing keys, oldest first.").gives::<KeyList>(
+        200,
+        json!({"items": [{
+            "kid": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM", "algorithm": "ES256",
+            "state": "active", "sealed": true, "published_at": MOMENT, "activated_at": MOMENT,
+        }]}),
+    );
+    document.add("/admin/v1/keys", HttpMethod::Get, keys);
+    let rotate = write("rotateKeys", "Publish the next signing key now.")
+        .query::<RotationQuery>()
+        .gives::<Rotated>(
+            200,
+            json!({"kid": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM", "signs_at": MOMENT}),
+        );
+    document.add("/admin/v1/keys/rotate", HttpMethod::Post, rotate);
+
+    let list = read("listResources", "The protected resources.")
+        .gives::<ResourceList>(200, json!({"items": [resource()]}));
+    document.add("/admin/v1/resources", HttpMethod::Get, list);
+    let get =
+        read("getResource", "Look at a protected resource.").gives::<ResourceItem>(200, resource());
+    document.add("/admin/v1/resources/{resource_id}", HttpMethod::Get, get);
+    let downstreams = read("listDownstreams", "The downstreams.").gives::<DownstreamList>(
+        200,
+        json!({"items": [{
+            "name": "nextcloud", "uri": "https://cloud.example", "audience": "nextcloud",
+            "strategy": "mint", "token_lifetime": 60,
+        }]}),
+    );
+    document.add("/admin/v1/downstreams", HttpMethod::Get, downstreams);
+    let stats = read("getStats", "How much there is of everything.").gives::<Stats>(
+        200,
+        json!({
+            "clients": [{"kind": "dynamic", "status": "pending", "number": 2}],
+            "users": 12, "sessions": 30, "resources": 1, "downstreams": 1,
+        }),
+    );
+    document.add("/admin/v1/stats", HttpMethod::Get, stats);
+    let itself =
+        open("getOpenApi", "This document.").gives::<Value>(200, json!({"openapi": "3.1.0"}));
+    document.add("/admin/openapi.json", HttpMethod::Get, itself);
+}
+
+const MOMENT: &str = "2026-11-21T08:00:00Z";
+
+fn client() -> Value {
+    json!({
+        "client_id": "agent", "kind": "preregistered", "status": "approved", "client_name": "Notes",
+        "redirect_uris": ["https://app.example/cb"],
+        "grant_types": ["authorization_code", "refresh_token"],
+        "token_endpoint_auth_method": "none", "serves": [], "exchange": [], "secrets": [],
+        "metadata": {}, "created_at": MOMENT, "updated_at": MOMENT, "version": 1,
+    })
+}
+
+fn grant() -> Value {
+    json!({
+        "grant_id": "0193489f-1a2b-7c3d-8e4f-5a6b7c8d9e0f", "sub": SUB, "client_id": "agent",
+        "resource": "https://mcp.example/mcp", "scope": "notes.read notes.write", "live": true,
+        "created_at": MOMENT, "expires_at": "2027-02-19T08:00:00Z",
+    })
+}
+
+const SUB: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+
+fn user() -> Value {
+    json!({
+        "sub": SUB, "upstream_issuer": "https://id.example", "upstream_subject": "alice",
+        "nextcloud_uid": "alice", "name": "Alice", "created_at": MOMENT, "last_login_at": MOMENT,
+    })
+}
+
+fn resource() -> Value {
+    json!({
+        "id": "https://mcp.example/mcp", "name": "Nextcloud", "aliases": [],
+        "scopes": {"notes.read": "Read your notes"}, "default_scopes": "notes.read",
+        "downstreams": ["nextcloud"], "default": true,
+    })
+}
+
+/// The document so far.
+#[derive(Default)]
+struct Document {
+    paths: Paths,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+/// One operation.
+struct Operation {
+    builder: OperationBuilder,
+    success: ResponseBuilder,
+    status: u16,
+    is_open: bool,
+    failures: Vec<u16>,
+    schemas: Vec<(String, RefOr<Schema>)>,
+}
+
+/// An operation that anybody may use who reaches the listener.
+fn open(id: &str, summary: &str) -> Operation {
+    Operation {
+        is_open: true,
+        failures: vec![500],
+        ..read(id, summary)
+    }
+}
+
+/// An operation that either role may use.
+fn read(id: &str, summary: &str) -> Operation {
+    Operation {
+        builder: OperationBuilder::new()
+            .operation_id(Some(id))
+            .summary(Some(summary)),
+        success: ResponseBuilder::new(),
+        status: 200,
+        is_open: false,
+        failures: vec![401, 500],
+        schemas: Vec::new(),
+    }
+}
+
+/// An operation that changes something.
+fn write(id: &str, summary: &str) -> Operation {
+    read(id, summary).fails(&[403])
+}
+
+impl Operation {
+    /// It takes these query parameters.
+    fn query<T: IntoParams>(mut self) -> Self {
+        for parameter in T::into_params(|| Some(ParameterIn::Query)) {
+            self.builder = self.builder.parameter(parameter);
+        }
+        self.fails(&[400])
+    }
+
+    /// It takes this body.
+    fn takes<T: ToSchema>(mut self, example: Value) -> Self {
+        let content = ContentBuilder::new()
+            .schema(Some(self.refer::<T>()))
+            .example(Some(example));
+        let body = RequestBodyBuilder::new()
+            .content("application/json", content.build())
+            .required(Some(Required::True));
+        self.builder = self.builder.request_body(Some(body.build()));
+        self.fails(&[400, 415])
+    }
+
+    /// It answers with this.
+    fn gives<T: ToSchema>(mut self, status: u16, example: Value) -> Self {
+        let content = ContentBuilder::new()
+            .schema(Some(self.refer::<T>()))
+            .example(Some(example));
+        self.success = self
+            .success
+            .description(reason(status))
+            .content("application/json", content.build());
+        self.status = status;
+        self
+    }
+
+    /// It answers without a body.
+    fn gives_nothing(mut self) -> Self {
+        self.success = self.success.description(reason(204));
+        self.status = 204;
+        self
+    }
+
+    /// Its answer says which version it is of.
+    fn tagged(mut self) -> Self {
+        self.success = self.success.header("ETag", Header::new(text()));
+        self
+    }
+
+    /// It may, or must, say which version it is about.
+    fn if_match(mut self, required: Required) -> Self {
+        let parameter = ParameterBuilder::new()
+            .name("If-Match")
+            .parameter_in(ParameterIn::Header)
+            .required(required)
+            .description(Some("The ETag of what you read, or *."))
+            .schema(Some(
+                ObjectBuilder::new()
+                    .schema_type(Type::String)
+                    .pattern(Some(r#"^(\*|(W/)?"[!#-+\--~]*"(, *(W/)?"[!#-+\--~]*")*)$"#)),
+            ));
+        self.builder = self.builder.parameter(parameter);
+        self.fails(&[400, 412])
+    }
+
+    /// It may fail with these too.
+    fn fails(mut self, statuses: &[u16]) -> Self {
+        self.failures.extend(statuses);
+        self
+    }
+
+    fn refer<T: ToSchema>(&mut self) -> Ref {
+        let name = T::name().into_owned();
+        T::schemas(&mut self.schemas);
+        self.schemas.push((name.clone(), T::schema()));
+        Ref::from_schema_name(name)
+    }
+}
+
+impl Document {
+    /// Adds an operation; what stands in braces in the path becomes a parameter of it.
+    fn add(&mut self, path: &str, method: HttpMethod, operation: Operation) {
+        let mut operation = operation;
+        for part in path.split('/') {
+            if let Some(name) = part
+                .strip_prefix('{')
+                .and_then(|part| part.strip_suffix('}'))
+            {
+                let parameter = ParameterBuilder::new()
+                    .name(name)
+                    .parameter_in(ParameterIn::Path)
+                    .required(Required::True)
+                    .schema(Some(text()));
+                operation.builder = operation.builder.parameter(parameter);
+                operation.failures.push(404);
+            }
+        }
+        operation.failures.sort_unstable();
+        operation.failures.dedup();
+        let mut builder = operation
+            .builder
+            .response(operation.status.to_string(), operation.success.build());
+        if !operation.is_open {
+            builder = builder.security(SecurityRequirement::new("admin_token", [""; 0]));
+        }
+        for status in operation.failures {
+            let content = ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name("Problem")))
+                .build();
+            let response = ResponseBuilder::new()
+                .description(reason(status))
+                .content("application/problem+json", content);
+            builder = builder.response(status.to_string(), response.build());
+        }
+        self.schemas.extend(operation.schemas);
+        self.paths
+            .add_path_operation(path, vec![method], builder.build());
+    }
+
+    fn finish(self) -> OpenApi {
+        let components = ComponentsBuilder::new()
+            .schemas_from_iter(self.schemas)
+            .schema("Problem", Problem::schema())
+            .security_scheme(
+                "admin_token",
+                SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+            );
+        let info = InfoBuilder::new()
+            .title("MCP Token Broker: administration")
+            .version("1")
+            .description(Some(
+                "On the admin listener only. Make a token with `broker admin-token create`.",
+            ));
+        OpenApiBuilder::new()
+            .info(info.build())
+            .paths(self.paths)
+            .components(Some(components.build()))
+            .build()
+    }
+}
+
+fn text() -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(Type::String)
+}
+
+fn reason(status: u16) -> &'static str {
+    StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or_default()
+}
