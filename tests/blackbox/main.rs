@@ -11,6 +11,7 @@
 
 mod admin;
 mod calendar;
+mod consent;
 mod contacts;
 mod cookbook;
 mod day;
