@@ -7,6 +7,7 @@ mod m20261121_000001_initial;
 mod m20261121_000002_client_documents;
 mod m20261121_000003_client_secrets_expire;
 mod m20261121_000010_client_deletions;
+mod m20261121_000011_client_seeds;
 mod m20261121_000020_consents;
 mod m20261121_000030_upstream_tokens;
 
@@ -30,6 +31,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000002_client_documents::Migration),
             Box::new(m20261121_000003_client_secrets_expire::Migration),
             Box::new(m20261121_000010_client_deletions::Migration),
+            Box::new(m20261121_000011_client_seeds::Migration),
             Box::new(m20261121_000020_consents::Migration),
             Box::new(m20261121_000030_upstream_tokens::Migration),
         ]

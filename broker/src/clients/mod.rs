@@ -192,6 +192,9 @@ impl Clients {
             return Err(Refusal::Blocked);
         }
         let policies = &self.inner.policies;
+        if client.kind == ClientKind::Url && policies.url_clients.names(&client.id) {
+            return Ok(());
+        }
         let policy = if client.kind == ClientKind::Url {
             let trusts = |url| policies.url_clients.trusts(&url);
             if !ClientUrl::parse(&client.id).is_some_and(trusts) {
@@ -214,6 +217,9 @@ impl Clients {
     fn newcomer(&self, id: &ClientId) -> Result<ClientUrl, Unresolved> {
         let url = ClientUrl::parse(id).ok_or(Unresolved::Unknown)?;
         let accepted = &self.inner.policies.url_clients;
+        if accepted.names(id) {
+            return Ok(url);
+        }
         if accepted.policy == RegistrationPolicy::Closed || !accepted.trusts(&url) {
             return Err(Refusal::Untrusted.into());
         }

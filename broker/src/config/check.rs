@@ -17,6 +17,7 @@ pub(super) fn check(config: &Config, problems: &Problems) {
     encryption(config, problems);
     resources(config, problems);
     clients(config, problems);
+    allowed_clients(config, problems);
     if config.server.listen == config.admin.listen && config.server.listen.port() != 0 {
         problems.add("admin.listen", "must differ from server.listen");
     }
@@ -182,6 +183,28 @@ fn clients(config: &Config, problems: &Problems) {
             problems.add(
                 format!("clients[{index}].exchange"),
                 format!("there is no [[downstreams]] entry of the name {name}"),
+            );
+        }
+    }
+}
+
+/// A client is described once: by itself, by `[[clients]]`, or by its redirect URIs.
+fn allowed_clients(config: &Config, problems: &Problems) {
+    let entries = &config.registration.allowed_clients;
+    for (index, entry) in entries.iter().enumerate() {
+        let key = format!("registration.allowed_clients[{index}]");
+        let id = &entry.client_id;
+        if config.clients.iter().any(|client| client.client_id == *id) {
+            problems.add(key, "is in [[clients]] already");
+        } else if entries.iter().enumerate().any(|(other, earlier)| {
+            other < index
+                && earlier.client_id == *id
+                && (earlier == entry
+                    || earlier.redirect_uri.is_none() != entry.redirect_uri.is_none())
+        }) {
+            problems.add(
+                key,
+                "is there twice; either every entry of a client names a redirect URI, or one does not",
             );
         }
     }

@@ -30,7 +30,7 @@ pub use clients::Client;
 pub use consent::Consent;
 pub use load::{ConfigError, from_table, load};
 pub use read::Problem;
-pub use registration::Registration;
+pub use registration::{AllowedClient, Registration};
 pub use resources::{Downstream, Resource};
 pub use secret::KeyMaterial;
 pub use tokens::Tokens;

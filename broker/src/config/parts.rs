@@ -3,7 +3,7 @@
 use broker_client::http::ClientAuthentication;
 use broker_client::secret::Secret;
 
-use super::{AuthenticationMethod, Client, Config};
+use super::{AllowedClient, AuthenticationMethod, Client, Config};
 use crate::crypto::{self, Cipher};
 use crate::domain::{
     self, Catalog, ClientKind, ClientStatus, ConsentPolicy, GrantType, Timestamp,
@@ -72,6 +72,12 @@ impl Config {
             allow: configured.url_client_domains_allow.clone(),
             deny: configured.url_client_domains_deny.clone(),
             allows_loopback: configured.danger_url_clients_on_loopback,
+            named: configured
+                .allowed_clients
+                .iter()
+                .filter(|entry| entry.is_document())
+                .map(|entry| entry.client_id.clone())
+                .collect(),
         }
     }
 
@@ -129,10 +135,37 @@ impl Config {
     /// The configured clients, as they are registered at `now`.
     #[must_use]
     pub fn registered_clients(&self, now: Timestamp) -> Vec<domain::Client> {
-        self.clients
+        let mut clients: Vec<_> = self
+            .clients
             .iter()
             .map(|client| client.registered(now))
-            .collect()
+            .collect();
+        let listed = clients.len();
+        for entry in &self.registration.allowed_clients {
+            if entry.is_document() {
+                continue;
+            }
+            let mut allowed = clients.iter_mut().skip(listed);
+            match allowed.find(|client| client.id == entry.client_id) {
+                Some(client) => client.redirect_uris.extend(entry.redirect_uris()),
+                None => clients.push(Client::from(entry).registered(now)),
+            }
+        }
+        clients
+    }
+}
+
+impl From<&AllowedClient> for Client {
+    /// A public client that logs users in, and nothing else.
+    fn from(entry: &AllowedClient) -> Self {
+        Self {
+            client_id: entry.client_id.clone(),
+            client_secret: None,
+            name: None,
+            redirect_uris: entry.redirect_uris(),
+            serves: Vec::new(),
+            exchange: Vec::new(),
+        }
     }
 }
 

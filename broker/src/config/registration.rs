@@ -1,7 +1,7 @@
 //! `[registration]`: clients that nobody here has registered.
 
 use super::read::Section;
-use crate::domain::{Domain, RegistrationPolicy};
+use crate::domain::{ClientId, ClientUrl, Domain, RedirectUri, RegistrationPolicy};
 
 /// `[registration]`.
 #[derive(Debug, Clone)]
@@ -36,6 +36,45 @@ pub struct Registration {
     /// Default `false`. `BROKER__REGISTRATION__DANGER_URL_CLIENTS_ON_LOOPBACK`. For developing a
     /// client; elsewhere it lets strangers make the broker ask whatever listens beside it.
     pub danger_url_clients_on_loopback: bool,
+    /// Clients that are let in by name, whatever the policies say: `id` or `id|redirect_uri`, one
+    /// entry for each redirect URI. An id that is a URL stands for the client of that document; any
+    /// other without a redirect URI, for a program on the user's own computer.
+    ///
+    /// Default `[]`. `BROKER__REGISTRATION__ALLOWED_CLIENTS`, separated by commas. For a small site
+    /// with `policy` `closed` or `approval`; `[[clients]]` says more of each client.
+    pub allowed_clients: Vec<AllowedClient>,
+}
+
+/// An entry of `registration.allowed_clients`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AllowedClient {
+    /// Which client.
+    pub client_id: ClientId,
+    /// Where its logins may return to.
+    pub redirect_uri: Option<RedirectUri>,
+}
+
+impl AllowedClient {
+    /// Whether the client describes itself at the URL that is its id.
+    #[must_use]
+    pub fn is_document(&self) -> bool {
+        self.redirect_uri.is_none() && ClientUrl::parse(&self.client_id).is_some()
+    }
+
+    /// Where its logins may return to: for a program on the user's own computer of which nothing is
+    /// said, where such programs listen (any port: RFC 8252 §7.3).
+    pub(super) fn redirect_uris(&self) -> Vec<RedirectUri> {
+        match &self.redirect_uri {
+            Some(uri) => vec![uri.clone()],
+            None => ["localhost", "127.0.0.1"]
+                .into_iter()
+                .flat_map(|host| {
+                    ["/callback", "/oauth/callback", "/"]
+                        .map(|path| RedirectUri::from_trusted(format!("http://{host}{path}")))
+                })
+                .collect(),
+        }
+    }
 }
 
 impl Registration {
@@ -45,6 +84,7 @@ impl Registration {
         let url_client_domains_allow = section.list("url_client_domains_allow");
         let url_client_domains_deny = section.list("url_client_domains_deny");
         let danger_url_clients_on_loopback = section.or("danger_url_clients_on_loopback", false);
+        let allowed_clients = section.list("allowed_clients");
         section.finish();
         Self {
             policy,
@@ -52,6 +92,7 @@ impl Registration {
             url_client_domains_allow,
             url_client_domains_deny,
             danger_url_clients_on_loopback,
+            allowed_clients,
         }
     }
 }

@@ -170,6 +170,23 @@ impl FromValue for ClientId {
     }
 }
 
+impl FromValue for super::AllowedClient {
+    fn from_value(value: Value) -> Result<Self, String> {
+        let text = String::from_value(value)?;
+        let (id, redirect_uri) = match text.split_once('|') {
+            Some((id, uri)) => (id, Some(uri)),
+            None => (text.as_str(), None),
+        };
+        Ok(Self {
+            client_id: ClientId::parse(id).map_err(|error| error.to_string())?,
+            redirect_uri: redirect_uri
+                .map(RedirectUri::parse)
+                .transpose()
+                .map_err(|error| format!("the redirect URI {error}"))?,
+        })
+    }
+}
+
 impl FromValue for Domain {
     fn from_value(value: Value) -> Result<Self, String> {
         Self::parse(&String::from_value(value)?).map_err(|error| error.to_string())

@@ -136,9 +136,17 @@ pub struct UrlClients {
     pub deny: Vec<Domain>,
     /// Whether this very machine may serve documents: for development.
     pub allows_loopback: bool,
+    /// Those that are let in by name, whatever the policy and the domains say.
+    pub named: Vec<ClientId>,
 }
 
 impl UrlClients {
+    /// Whether the client is let in by name.
+    #[must_use]
+    pub fn names(&self, id: &ClientId) -> bool {
+        self.named.contains(id)
+    }
+
     /// Whether documents at this URL are believed at all.
     #[must_use]
     pub fn trusts(&self, url: &ClientUrl) -> bool {
@@ -295,6 +303,7 @@ mod tests {
                 allow: domains(allow),
                 deny: domains(deny),
                 allows_loopback: false,
+                named: Vec::new(),
             };
             clients.trusts(&parse(id).unwrap())
         };
@@ -324,6 +333,7 @@ mod tests {
             allow: vec![Domain::parse("claude.ai").unwrap()],
             deny: Vec::new(),
             allows_loopback: true,
+            named: Vec::new(),
         };
         assert!(clients.trusts(&parse("http://127.0.0.1:3000/c").unwrap()));
         assert!(!clients.trusts(&parse("https://a.example/c").unwrap()));

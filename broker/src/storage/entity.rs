@@ -54,6 +54,20 @@ pub(super) mod client_document {
     no_relations!();
 }
 
+pub(super) mod client_seed {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "client_seeds")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub client_id: String,
+        pub version: i64,
+        pub configured: bool,
+    }
+    no_relations!();
+}
+
 #[expect(
     unreachable_pub,
     reason = "the derives ask for it; no domain value is made of such a row"

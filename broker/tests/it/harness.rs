@@ -560,6 +560,7 @@ fn plan() -> Plan {
                 allow: Vec::new(),
                 deny: Vec::new(),
                 allows_loopback: false,
+                named: Vec::new(),
             },
             access_token: Duration::from_mins(10),
             authorization_code: Duration::from_mins(1),
