@@ -185,6 +185,35 @@ async fn a_large_file_is_cut_and_read_on() {
 }
 
 #[tokio::test]
+async fn a_document_is_no_markdown_and_text_is() {
+    let gateway = Gateway::start().await;
+    let report = Answer::text(200, "application/pdf", "%PDF-1.7\0");
+    gateway.nextcloud.on("GET", &root("/report.pdf"), report);
+    gateway.nextcloud.on(
+        "GET",
+        &root("/plan.md"),
+        Answer::text(200, "text/markdown", "# Plan"),
+    );
+    for (path, parse, content) in [
+        ("report.pdf", "auto", "JVBERi0xLjcA"),
+        ("report.pdf", "raw", "JVBERi0xLjcA"),
+        ("plan.md", "markdown", "# Plan"),
+    ] {
+        let arguments = json!({ "path": path, "parse_document": parse });
+        let read = gateway.ok(READ, "nc_webdav_read_file", arguments).await;
+        assert_eq!(read["content"], content, "{path} {parse}");
+    }
+    let arguments = json!({ "path": "report.pdf", "parse_document": "markdown" });
+    let text = gateway
+        .failure(READ, "nc_webdav_read_file", arguments)
+        .await;
+    assert!(
+        text.contains("no parser") && text.contains("Leave"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
 async fn a_folder_is_not_mistaken_for_an_empty_file() {
     let gateway = Gateway::start().await;
     gateway.nextcloud.on(

@@ -56,6 +56,24 @@ struct ReadArguments {
     /// How many bytes to return at most; as many as this server passes on unless given.
     #[serde(default)]
     length: Option<u64>,
+    /// What to make of documents such as PDF or DOCX. This server has no document parser: "auto"
+    /// and "raw" return them in base64, "markdown" refuses what is not text already.
+    #[serde(default)]
+    parse_document: ParseDocument,
+}
+
+/// How documents are returned.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum ParseDocument {
+    /// As Markdown where a parser knows them, else as they are.
+    #[default]
+    Auto,
+    /// As Markdown, or not at all.
+    Markdown,
+    /// As they are.
+    Raw,
 }
 
 /// The content of a file.
@@ -88,6 +106,7 @@ async fn read(client: Client, arguments: ReadArguments) -> Result<FilePart, Tool
         path,
         offset,
         length,
+        parse_document,
     } = arguments;
     let path = below_root(&path)?;
     if length == Some(0) {
@@ -119,7 +138,14 @@ async fn read(client: Client, arguments: ReadArguments) -> Result<FilePart, Tool
             "\"{path}\" is a folder. See what is in it with nc_webdav_list_directory."
         )));
     }
-    Ok(part(&path, &answer, &content_type, etag, offset, length))
+    let part = part(&path, &answer, &content_type, etag, offset, length);
+    if parse_document == ParseDocument::Markdown && part.encoding.is_some() {
+        return Err(ToolError::invalid(format!(
+            "\"{path}\" ({content_type}) is not text, and this server has no parser to turn it into \
+             Markdown. Leave parse_document out to get it in base64."
+        )));
+    }
+    Ok(part)
 }
 
 /// The part of the file that the answer carries, cut between characters if it is text.
