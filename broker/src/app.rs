@@ -23,7 +23,7 @@ use crate::audit::AuditLog;
 use crate::authorize::{Authorize, Logins};
 use crate::clients::{Clients, Policies};
 use crate::config::Config;
-use crate::domain::{Catalog, ConsentPolicy, RegistrationPolicy, UrlClients};
+use crate::domain::{Catalog, ConsentPolicy, EmailUids, RegistrationPolicy, UrlClients};
 use crate::exchange::{Mint, Session, Strategies, Uids};
 use crate::http::{self, BrowserFlow, Endpoints, Health, Published};
 use crate::keys::Keyring;
@@ -79,6 +79,8 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// The upstream claim that carries the Nextcloud uid, to name it when it is missing.
     pub uid_claim: String,
+    /// Whether it may be an e-mail address.
+    pub email_uids: EmailUids,
 }
 
 impl From<&Config> for Settings {
@@ -93,6 +95,7 @@ impl From<&Config> for Settings {
             consent: config.consent_policy(),
             lifetimes: config.lifetimes(),
             uid_claim: config.upstream.uid_claim.clone(),
+            email_uids: config.email_uids(),
         }
     }
 }
@@ -213,7 +216,7 @@ fn token(
                 issuer: settings.issuer.clone(),
                 uid_claim: settings.uid_claim.clone(),
                 keyring: parts.keyring.clone(),
-                uids: Uids::new(parts.store.clone()),
+                uids: Uids::new(parts.store.clone(), settings.email_uids),
                 ambient: parts.ambient.clone(),
             },
             session: Session {

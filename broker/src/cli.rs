@@ -1,16 +1,18 @@
-//! The command line: `broker [--config FILE] serve | check-config | migrate | keys … |
-//! admin-token … | client …`.
+//! The command line: `broker [--config FILE] serve | check-config | check-downstream | migrate |
+//! keys … | admin-token … | client …`.
 //!
 //! Results go to stdout, everything else to stderr. What the commands do with the database is in
-//! [`admin_token`], [`client`] and [`keys`].
+//! [`admin_token`], [`client`] and [`keys`]; what one asks a Nextcloud in [`check_downstream`].
 
 mod admin_token;
+mod check_downstream;
 mod client;
 mod keys;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
+use broker_client::http::HttpError;
 use clap::{Parser, Subcommand, ValueEnum};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -48,6 +50,8 @@ enum Command {
     Serve,
     /// Check the configuration, without network or database, and say everything that is wrong.
     CheckConfig,
+    /// Ask a Nextcloud whether it would accept our tokens; say what is wrong and what mends it.
+    CheckDownstream(check_downstream::Arguments),
     /// Create or upgrade the database; `serve` does it too.
     Migrate,
     /// Look at the signing keys, or rotate them.
@@ -90,6 +94,15 @@ pub enum CommandError {
     /// The broker could not start, or stopped.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// No downstream has this name.
+    #[error("there is no downstream named {0} in the configuration")]
+    UnknownDownstream(String),
+    /// The HTTP client could not be made.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A downstream would not accept our tokens; what is wrong was said.
+    #[error("the downstream would not accept the broker's tokens; see above")]
+    DownstreamRefuses,
     /// An admin token's name is no name.
     #[error("the name must have 1 to 64 letters, digits, dots, dashes or underscores")]
     InvalidName,
@@ -119,6 +132,12 @@ impl Arguments {
                 0 => say("The database is up to date.")?,
                 count => say(&format!("Migrations applied: {count}."))?,
             },
+            Command::CheckDownstream(arguments) => {
+                let store = open(&config).await?;
+                let outcome = arguments.run(&config, &store).await;
+                store.close().await?;
+                outcome?;
+            }
             Command::Keys(command) => {
                 let store = open(&config).await?;
                 command.run(&config, &store).await?;

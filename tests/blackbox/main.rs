@@ -11,12 +11,14 @@
 
 mod admin;
 mod calendar;
+mod check_downstream;
 mod consent;
 mod contacts;
 mod cookbook;
 mod day;
 mod deck;
 mod demo;
+mod gateway_credentials;
 mod login;
 mod login_errors;
 mod replicas;

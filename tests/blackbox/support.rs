@@ -152,7 +152,7 @@ fn push(object: &mut Value, list: &str, item: Value) {
 }
 
 /// A directory for this run, below the target directory; old ones are removed on the way.
-fn run_dir() -> Result<PathBuf> {
+pub(crate) fn run_dir() -> Result<PathBuf> {
     let exe = std::env::current_exe()?;
     let target = exe.ancestors().nth(2).context("no target directory")?;
     let runs = target.join("blackbox");

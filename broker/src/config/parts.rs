@@ -6,7 +6,7 @@ use broker_client::secret::Secret;
 use super::{AllowedClient, AuthenticationMethod, Client, Config};
 use crate::crypto::{self, Cipher};
 use crate::domain::{
-    self, Catalog, ClientKind, ClientStatus, ConsentPolicy, GrantType, Timestamp,
+    self, Catalog, ClientKind, ClientStatus, ConsentPolicy, EmailUids, GrantType, Timestamp,
     TokenEndpointAuthMethod, UrlClients,
 };
 use crate::keys::Policy;
@@ -87,6 +87,16 @@ impl Config {
         ConsentPolicy {
             remember: self.consent.remember,
             remembers_native_apps: self.consent.danger_remember_native_apps,
+        }
+    }
+
+    /// Whether Nextcloud uids may be e-mail addresses.
+    #[must_use]
+    pub const fn email_uids(&self) -> EmailUids {
+        if self.upstream.danger_email_uids {
+            EmailUids::Accepted
+        } else {
+            EmailUids::Refused
         }
     }
 

@@ -63,6 +63,12 @@ pub struct Upstream {
     /// Default `sub`. `BROKER__UPSTREAM__UID_CLAIM`. Set it to `preferred_username`, or a claim of
     /// your own, where the provider's `sub` is not the Nextcloud user id.
     pub uid_claim: String,
+    /// Whether the uid may have the form of an e-mail address.
+    ///
+    /// Default `false`. `BROKER__UPSTREAM__DANGER_EMAIL_UIDS`. Nextcloud takes an address that is
+    /// nobody's user id for whoever has that address. Only where user ids are addresses, and nobody
+    /// can give himself another's at the provider.
+    pub danger_email_uids: bool,
 }
 
 /// How we prove who we are at the provider's token endpoint.
@@ -92,6 +98,7 @@ impl Upstream {
         let audience = section.optional("audience");
         let authorize_parameters = section.map("authorize_parameters");
         let uid_claim = section.or("uid_claim", "sub".to_owned());
+        let danger_email_uids = section.or("danger_email_uids", false);
         section.finish();
         Some(Self {
             issuer: issuer?,
@@ -105,6 +112,7 @@ impl Upstream {
             audience,
             authorize_parameters,
             uid_claim,
+            danger_email_uids,
         })
     }
 }

@@ -153,6 +153,8 @@ kinds! {
     ExchangeRefused => "exchange.refused",
     /// The identity provider renewed the tokens that a session keeps, or refused to.
     UpstreamRenewed => "upstream.renewed",
+    /// An administrator had a downstream asked whether it would accept our tokens.
+    DownstreamChecked => "downstream.checked",
     /// A signing key was created, activated or retired.
     KeyRotated => "key.rotated",
     /// An admin token was created.

@@ -74,6 +74,15 @@ impl ExchangeStrategy for Mint {
                      the claim {} at the last login.",
                     self.uid_claim
                 )),
+                UidError::Unsafe(problem) => OAuthError::invalid_request(format!(
+                    "The claim {} does not hold a usable Nextcloud account name: {problem}.",
+                    self.uid_claim
+                )),
+                UidError::Twin => OAuthError::invalid_request(format!(
+                    "The claim {} holds another user's Nextcloud account name in other upper and \
+                     lower case, which is the same account to Nextcloud.",
+                    self.uid_claim
+                )),
                 UidError::Store(_) => OAuthError::server_error(
                     "The broker could not reach its database. Try again in a moment.",
                 ),

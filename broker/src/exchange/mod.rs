@@ -4,6 +4,7 @@
 //! it. Each downstream has one strategy, and there is no fallback from one to another. A new
 //! strategy is a new file here and a line in [`Strategies`].
 
+pub mod check;
 mod foreign;
 mod mint;
 mod session;

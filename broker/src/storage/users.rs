@@ -1,6 +1,6 @@
 //! Users: who has logged in, as the identity provider names them.
 
-use sea_orm::sea_query::OnConflict;
+use sea_orm::sea_query::{Expr, ExprTrait as _, Func, OnConflict};
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter,
     QueryOrder, QuerySelect,
@@ -66,6 +66,40 @@ impl<C: ConnectionTrait> Repository<C> {
     /// When the database fails.
     pub async fn count_users(&self) -> Result<u64, StoreError> {
         Ok(Entity::find().count(&self.connection).await?)
+    }
+
+    /// The user with a Nextcloud uid who logged in last.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn latest_nextcloud_user(&self) -> Result<Option<User>, StoreError> {
+        Entity::find()
+            .filter(Column::NextcloudUid.is_not_null())
+            .order_by_desc(Column::LastLoginAt)
+            .one(&self.connection)
+            .await?
+            .map(User::try_from)
+            .transpose()
+    }
+
+    /// Whether a user who was here before has the same Nextcloud uid but for upper and lower case
+    /// of ASCII letters.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_older_uid_twin(&self, user: &User) -> Result<bool, StoreError> {
+        let Some(uid) = &user.nextcloud_uid else {
+            return Ok(false);
+        };
+        let folded = Func::lower(Expr::col(Column::NextcloudUid));
+        let twin = Entity::find()
+            .filter(Expr::expr(folded).eq(uid.to_ascii_lowercase()))
+            .filter(Column::NextcloudUid.ne(uid))
+            .filter(Column::Sub.ne(user.sub.as_str()))
+            .filter(Column::CreatedAt.lte(user.created_at.as_millis()))
+            .one(&self.connection)
+            .await?;
+        Ok(twin.is_some())
     }
 
     /// Records a login: creates the user, or updates everything but `created_at`.

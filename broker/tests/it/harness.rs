@@ -18,7 +18,7 @@ use broker::clients::guarded_client;
 use broker::crypto::{self, Cipher, Handle};
 use broker::domain::{
     AuditEvent, Authorization, AuthorizationId, Catalog, Client, ClientId, ClientKind,
-    ClientStatus, ConsentPolicy, Downstream, DownstreamName, GrantType, RedirectUri,
+    ClientStatus, ConsentPolicy, Downstream, DownstreamName, EmailUids, GrantType, RedirectUri,
     RegistrationPolicy, Resource, ResourceUri, Stage, Strategy, Subject, Timestamp,
     TokenEndpointAuthMethod, UrlClients, User,
 };
@@ -575,6 +575,7 @@ fn plan() -> Plan {
                 refresh_grace: Duration::from_mins(1),
             },
             uid_claim: "preferred_username".to_owned(),
+            email_uids: EmailUids::Refused,
         },
         upstream: upstream::Config {
             // Nothing listens there; tests of logins put their own.

@@ -35,6 +35,7 @@ mod keys;
 mod live;
 mod login;
 mod metadata;
+mod nextcloud_uids;
 mod pkce;
 mod redirect_attacks;
 mod redirect_uri;

@@ -12,6 +12,7 @@ use super::account::{Account, Provisioned};
 use super::provider::{ProviderEntry, accept, uid_claim};
 use super::server::Server;
 use super::text::header;
+use super::user_oidc::UserOidc;
 
 /// By what a user was logged in.
 #[derive(Clone, PartialEq, Eq)]
@@ -183,6 +184,9 @@ fn user(account: &Account, means: Means) -> Identity {
 }
 
 async fn bearer(server: &Server, token: &str) -> Identity {
+    if server.user_oidc() == UserOidc::Missing {
+        return Identity::BadBearer;
+    }
     let now = server.clock().now();
     // Entries are tried in turn; the first that validates wins.
     for (number, provider) in server.providers().into_iter().enumerate() {
@@ -228,7 +232,14 @@ fn provisioned(
             overwrite_profile(account, claims);
         }
         if account.enabled {
-            user(account, Means::Jwt)
+            match (user(account, Means::Jwt), server.user_oidc()) {
+                // A session that the token opened counts as one that passed the second factor.
+                (Identity::User { session, .. }, UserOidc::Sessions) => Identity::User {
+                    session,
+                    second_factor_due: false,
+                },
+                (identity, _) => identity,
+            }
         } else {
             Identity::DisabledJwt(Session {
                 uid: account.uid.clone(),

@@ -7,7 +7,7 @@ use axum::Router;
 use serde_json::Value;
 
 use super::server::{Server, Shared};
-use super::{cookbook, dav, deck, login, notes, ocs, sharing, system, tables};
+use super::{cookbook, dav, deck, login, notes, ocs, sharing, system, tables, user_oidc};
 
 /// One API family.
 pub(super) struct Family {
@@ -25,6 +25,10 @@ pub(super) const FAMILIES: &[Family] = &[
     },
     Family {
         routes: login::routes,
+        capabilities: |_| Value::Null,
+    },
+    Family {
+        routes: user_oidc::routes,
         capabilities: |_| Value::Null,
     },
     Family {

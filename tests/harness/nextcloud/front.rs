@@ -14,6 +14,7 @@ use super::auth::{Identity, Means, identify};
 use super::ocs::OcsRequest;
 use super::server::{Server, Shared};
 use super::text::{digest, header, header_value};
+use super::user_oidc::UserOidc;
 use super::{json_answer, pages};
 
 /// The name of the server's session cookie, which is also the suffix of every `oc:id`.
@@ -57,6 +58,16 @@ impl Surface {
 /// Marks an answer during which Nextcloud logged the session out again (`CORSMiddleware`).
 #[derive(Clone, Copy)]
 pub(super) struct LoggedOut;
+
+/// The cookies that a login adds.
+#[derive(Clone, Copy)]
+enum LoginCookies {
+    None,
+    /// A login with the password.
+    Password,
+    /// A login that is remembered, as a token's was and will be again.
+    Remember,
+}
 
 /// Marks an answer that PHP gave before the application framework ran.
 #[derive(Clone, Copy)]
@@ -224,16 +235,12 @@ fn dress(
             HeaderValue::from_static(value),
         );
     }
-    let password_login =
-        matches!(identity.session(), Some(session) if session.means == Means::LoginPassword);
-    for cookie in cookies(
-        server,
-        surface,
-        has_credentials,
-        logged_out,
-        password_login,
-        number,
-    ) {
+    let login = match identity.session().map(|session| &session.means) {
+        Some(Means::LoginPassword) => LoginCookies::Password,
+        Some(Means::Jwt) if server.user_oidc() == UserOidc::Sessions => LoginCookies::Remember,
+        Some(Means::Jwt | Means::AppPassword(_)) | None => LoginCookies::None,
+    };
+    for cookie in cookies(server, surface, has_credentials, logged_out, login, number) {
         headers.append("set-cookie", header_value(&cookie));
     }
     let framed = matches!(surface, Surface::Ocs | Surface::App) && !unframed;
@@ -281,7 +288,7 @@ fn cookies(
     surface: Surface,
     has_credentials: bool,
     logged_out: bool,
-    password_login: bool,
+    login: LoginCookies,
     number: usize,
 ) -> Vec<String> {
     const FOREVER: &str = "expires=Fri, 31-Dec-2100 23:59:59 GMT";
@@ -313,8 +320,14 @@ fn cookies(
         "{INSTANCE_ID}={}; path=/; HttpOnly; SameSite=Lax",
         secret("session")
     ));
-    if password_login {
-        cookies.push("cookie_test=test; Max-Age=3600".to_owned());
+    match login {
+        LoginCookies::None => {}
+        LoginCookies::Password => cookies.push("cookie_test=test; Max-Age=3600".to_owned()),
+        LoginCookies::Remember => {
+            for name in ["nc_username", "nc_token", "nc_session_id"] {
+                cookies.push(format!("{name}={}; path=/; HttpOnly", secret(name)));
+            }
+        }
     }
     cookies
 }

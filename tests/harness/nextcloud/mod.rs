@@ -21,7 +21,7 @@
 //! ```
 //!
 //! What is in which file: `front` is the middleware around everything, `gate` the rules for
-//! controller routes, `auth` the login, `provider` and `jwks` user_oidc; the families are listed in
+//! controller routes, `auth` the login, `provider`, `jwks` and `user_oidc` the app of that name; the families are listed in
 //! `families`; `observe` is what tests read, [`replay`] compares answers with fixtures, and
 //! [`issuer`] mints tokens to test the stand-in itself.
 
@@ -52,6 +52,7 @@ mod system;
 mod tables;
 mod text;
 mod tree;
+mod user_oidc;
 mod xml;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -63,6 +64,7 @@ pub use self::clock::Clock;
 pub use self::observe::{BearerClaims, Credential, Observations, SeenRequest, Violation};
 pub use self::provider::ProviderEntry;
 pub use self::stand_in::{NextcloudStandIn, StandInConfig};
+pub use self::user_oidc::UserOidc;
 
 /// An answer of the application framework with a JSON body.
 fn json_answer(status: StatusCode, body: &Value) -> Response {

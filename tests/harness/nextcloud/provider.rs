@@ -108,7 +108,8 @@ pub(super) fn unverified_claims(token: &str) -> Option<Map<String, Value>> {
     json_part(token.split('.').nth(1)?)
 }
 
-fn verified_claims(issuer: &Issuer, token: &str) -> Option<Map<String, Value>> {
+/// The claims of a token that one of the issuer's keys signed.
+pub(super) fn verified_claims(issuer: &Issuer, token: &str) -> Option<Map<String, Value>> {
     let (signed, signature) = token.rsplit_once('.')?;
     let (head, payload) = signed.split_once('.')?;
     let header = json_part(head)?;

@@ -4,6 +4,7 @@
 
 use std::any::{Any, TypeId};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -14,6 +15,7 @@ use super::jwks::IssuerCache;
 use super::observe::Observations;
 use super::provider::ProviderEntry;
 use super::tree::{Ids, Tree};
+use super::user_oidc::UserOidc;
 
 /// The server as the handlers share it.
 pub(super) type Shared = Arc<Server>;
@@ -25,6 +27,8 @@ pub(super) struct Server {
     observations: Observations,
     issuers: IssuerCache,
     providers: Mutex<Vec<ProviderEntry>>,
+    user_oidc: Mutex<UserOidc>,
+    maintenance: AtomicBool,
     skeleton: Vec<(String, Bytes)>,
     store: Mutex<Store>,
     families: Mutex<HashMap<TypeId, Box<dyn Any + Send>>>,
@@ -74,6 +78,8 @@ impl Server {
             clock,
             observations: Observations::default(),
             providers: Mutex::new(providers),
+            user_oidc: Mutex::default(),
+            maintenance: AtomicBool::new(false),
             skeleton,
             store: Mutex::default(),
             families: Mutex::default(),
@@ -107,6 +113,22 @@ impl Server {
 
     pub(super) fn set_providers(&self, providers: Vec<ProviderEntry>) {
         *lock(&self.providers) = providers;
+    }
+
+    pub(super) fn user_oidc(&self) -> UserOidc {
+        *lock(&self.user_oidc)
+    }
+
+    pub(super) fn set_user_oidc(&self, version: UserOidc) {
+        *lock(&self.user_oidc) = version;
+    }
+
+    pub(super) fn in_maintenance(&self) -> bool {
+        self.maintenance.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn set_maintenance(&self, is_on: bool) {
+        self.maintenance.store(is_on, Ordering::SeqCst);
     }
 
     /// Adds an account and its home.

@@ -18,6 +18,7 @@ use super::families::FAMILIES;
 use super::observe::Observations;
 use super::provider::ProviderEntry;
 use super::server::{Server, Shared};
+use super::user_oidc::UserOidc;
 use super::{cookbook, deck, front, notes, ocs, sharing, tables};
 
 /// What the stand-in starts with.
@@ -120,6 +121,17 @@ impl NextcloudStandIn {
     pub async fn set_providers(&self, providers: Vec<ProviderEntry>) {
         self.server.set_providers(providers);
         self.server.issuers().clear().await;
+    }
+
+    /// Installs this version of `user_oidc`, or removes it.
+    pub fn set_user_oidc(&self, version: UserOidc) {
+        self.server.set_user_oidc(version);
+    }
+
+    /// Puts the server into maintenance mode, or ends it. Only `status.php` and the login pages
+    /// know of it.
+    pub fn set_maintenance(&self, is_on: bool) {
+        self.server.set_maintenance(is_on);
     }
 
     /// Empties the cache of discovery documents and keys, as `occ user_oidc:provider` does.

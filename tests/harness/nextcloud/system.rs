@@ -42,10 +42,10 @@ pub(super) fn capabilities(_: &Server) -> Value {
     })
 }
 
-async fn status() -> Response {
+async fn status(State(server): State<Shared>) -> Response {
     let body = json!({
         "installed": true,
-        "maintenance": false,
+        "maintenance": server.in_maintenance(),
         "needsDbUpgrade": false,
         "version": "32.0.1.2",
         "versionstring": "32.0.1",
