@@ -24,7 +24,7 @@ use crate::authorize::{Authorize, Logins};
 use crate::clients::{Clients, Policies};
 use crate::config::Config;
 use crate::domain::{Catalog, ConsentPolicy, EmailUids, RegistrationPolicy, UrlClients};
-use crate::exchange::{Mint, Session, Strategies, Uids};
+use crate::exchange::{Mint, Session, Strategies, Uids, UpstreamExchange};
 use crate::http::{self, BrowserFlow, Endpoints, Health, Published};
 use crate::keys::Keyring;
 use crate::live::Live;
@@ -222,6 +222,10 @@ fn token(
             session: Session {
                 tokens: parts.upstream_tokens.clone(),
                 issuer: parts.upstream.issuer().to_owned(),
+            },
+            upstream_exchange: UpstreamExchange {
+                tokens: parts.upstream_tokens.clone(),
+                upstream: Arc::clone(&parts.upstream),
             },
         },
         ambient: parts.ambient.clone(),

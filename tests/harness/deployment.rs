@@ -204,6 +204,18 @@ impl Deployment {
         self.options.nextcloud_url(&self.addresses)
     }
 
+    /// The strategy of the Nextcloud downstream.
+    #[must_use]
+    pub fn strategy(&self) -> &str {
+        &self.options.strategy
+    }
+
+    /// The issuer of the identity provider.
+    #[must_use]
+    pub fn upstream_issuer(&self) -> &str {
+        &self.upstream_issuer
+    }
+
     /// Where configuration, database and logs are.
     #[must_use]
     pub fn data_dir(&self) -> &Path {

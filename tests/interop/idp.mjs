@@ -65,6 +65,11 @@ function configuration(clients, resources) {
     claims: { openid: ['sub'], profile: ['preferred_username', 'name'], email: ['email', 'email_verified'] },
     // Providers like Keycloak put the profile into the id_token; so does this one.
     conformIdTokenClaims: false,
+    // And the user name into its access tokens, which is what Nextcloud maps to an account.
+    extraTokenClaims: async (_ctx, { accountId }) => {
+      const user = Object.values(USERS).find(({ sub }) => sub === accountId);
+      return user && { preferred_username: user.username };
+    },
     pkce: { required: () => true },
     rotateRefreshToken: true,
     issueRefreshToken: async (_ctx, client) => client.grantTypeAllowed('refresh_token'),

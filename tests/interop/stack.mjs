@@ -23,27 +23,24 @@ const PORTS = 5;
 
 const DEMO = process.env.DEMO ?? join(TARGET, 'debug', 'demo');
 
-/** Starts everything; `close` stops it and fails when a process outlives it. */
-export async function startStack() {
+/**
+ * Starts everything; `close` stops it and fails when a process outlives it.
+ *
+ * `idp` starts the identity provider, given the broker's redirect URI and client secret there.
+ */
+export async function startStack({ strategy = 'mint', idp: start = startOidcProvider } = {}) {
   assert.ok(existsSync(DEMO), `${DEMO} is missing: run \`cargo build --workspace --bins\` first`);
   const base = await freePorts(PORTS);
-  const secret = randomBytes(32).toString('base64url');
-  const idp = await startIdp({
-    clients: [{
-      client_id: 'mcp-token-broker',
-      client_secret: secret,
-      redirect_uris: [`http://127.0.0.1:${base}/oauth/callback`],
-      grant_types: ['authorization_code', 'refresh_token'],
-      token_endpoint_auth_method: 'client_secret_basic',
-    }],
-  });
+  const clientSecret = randomBytes(32).toString('base64url');
+  const idp = await start({ clientSecret, redirectUri: `http://127.0.0.1:${base}/oauth/callback` });
   const scratch = await mkdtemp(join(tmpdir(), 'interop-'));
   const demo = new Child(DEMO, [
     '--json',
     '--port-base', String(base),
     '--upstream', idp.issuer,
     '--upstream-client-id', 'mcp-token-broker',
-    '--upstream-client-secret', secret,
+    '--upstream-client-secret', clientSecret,
+    '--strategy', strategy,
   ], { env: { ...process.env, TMPDIR: scratch } });
   const close = async (pids) => {
     await demo.stop();
@@ -58,4 +55,18 @@ export async function startStack() {
     await close([]);
     throw error;
   }
+}
+
+/** npm oidc-provider, where the broker's client may also use these grants and audiences. */
+export function startOidcProvider({ clientSecret, redirectUri }, { grants = [], resources } = {}) {
+  return startIdp({
+    clients: [{
+      client_id: 'mcp-token-broker',
+      client_secret: clientSecret,
+      redirect_uris: [redirectUri],
+      grant_types: ['authorization_code', 'refresh_token', ...grants],
+      token_endpoint_auth_method: 'client_secret_basic',
+    }],
+    resources,
+  });
 }

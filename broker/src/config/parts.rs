@@ -59,6 +59,7 @@ impl Config {
             audience: entry.audience.clone(),
             strategy: entry.strategy,
             token_lifetime: entry.token_lifetime,
+            exchange_scope: entry.exchange_scope.clone(),
         });
         Catalog::new(resources.collect(), downstreams.collect())
     }

@@ -117,16 +117,21 @@ pub struct Downstream {
     /// Default: the name. `BROKER__DOWNSTREAMS__0__AUDIENCE`.
     pub audience: String,
     /// How a token for it comes about: `mint` (the broker signs it), `session` (the provider's
-    /// access token of this login; needs `keys.encryption`) or `upstream_exchange` (not available
-    /// in this version).
+    /// access token of this login) or `upstream_exchange` (the provider exchanges that token,
+    /// RFC 8693). The last two need `keys.encryption`.
     ///
-    /// Default `mint`. `BROKER__DOWNSTREAMS__0__STRATEGY`.
+    /// Default `mint`. `BROKER__DOWNSTREAMS__0__STRATEGY`. `docs/strategies.md` helps to choose.
     pub strategy: Strategy,
     /// The longest life of a token for it: enough to begin one call.
     ///
     /// Default `60s`, which is also the most. `BROKER__DOWNSTREAMS__0__TOKEN_LIFETIME`. Shorter
     /// where clocks agree and calls are quick.
     pub token_lifetime: Duration,
+    /// The scope that the provider is asked for with strategy `upstream_exchange`.
+    ///
+    /// Default `[]`: nothing is said about scope. `BROKER__DOWNSTREAMS__0__EXCHANGE_SCOPE`. For
+    /// providers that give the audience with a scope only; their words, not the resource's.
+    pub exchange_scope: Scope,
 }
 
 impl Downstream {
@@ -135,18 +140,13 @@ impl Downstream {
         let uri = section.required("uri", "the base URL of the API");
         let audience = section.optional("audience");
         let strategy = section.or("strategy", Strategy::Mint);
-        if strategy == Strategy::UpstreamExchange {
-            section.problem(
-                "strategy",
-                "upstream_exchange is not available in this version; use mint or session",
-            );
-        }
         let token_lifetime = section.checked(
             "token_lifetime",
             Duration::from_mins(1),
             |duration| (Duration::from_secs(5)..=Duration::from_mins(1)).contains(duration),
             "must be from 5s to 60s",
         );
+        let exchange_scope = exchange_scope(&mut section, strategy);
         section.finish();
         let name = name?;
         Some(Self {
@@ -155,6 +155,21 @@ impl Downstream {
             uri: uri?,
             strategy,
             token_lifetime,
+            exchange_scope,
         })
     }
+}
+
+fn exchange_scope(section: &mut Section<'_>, strategy: Strategy) -> Scope {
+    let written: Vec<String> = section.list("exchange_scope");
+    if !written.is_empty() && strategy != Strategy::UpstreamExchange {
+        section.problem(
+            "exchange_scope",
+            "is for strategy upstream_exchange only; remove one of them",
+        );
+    }
+    Scope::from_tokens(written).unwrap_or_else(|error| {
+        section.problem("exchange_scope", error.to_string());
+        Scope::new()
+    })
 }

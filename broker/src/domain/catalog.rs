@@ -143,6 +143,7 @@ mod tests {
             audience: "the aud of tokens".to_owned(),
             strategy: Strategy::Mint,
             token_lifetime: Duration::from_mins(1),
+            exchange_scope: Scope::new(),
         }
     }
 

@@ -102,6 +102,8 @@ pub struct Downstream {
     pub strategy: Strategy,
     /// The longest life of a token for it.
     pub token_lifetime: Duration,
+    /// What the IdP is asked for where it exchanges; empty: nothing is said about scope.
+    pub exchange_scope: Scope,
 }
 
 /// How a token for a downstream comes about (contract §4).

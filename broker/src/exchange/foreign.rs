@@ -13,7 +13,9 @@ use crate::domain::Timestamp;
 
 /// The claims that decide where a token may go.
 pub(super) struct ForeignToken {
+    is_jwt: bool,
     issuer: Option<String>,
+    subject: Option<String>,
     audiences: Vec<String>,
     /// When it ends.
     pub(super) expires_at: Option<Timestamp>,
@@ -22,10 +24,14 @@ pub(super) struct ForeignToken {
 impl ForeignToken {
     /// Reads a token; nothing is known of one that is no JWT.
     pub(super) fn read(token: &str) -> Self {
-        let claims = claims(token).unwrap_or_default();
+        let claims = claims(token);
+        let is_jwt = claims.is_some();
+        let claims = claims.unwrap_or_default();
         let text = |value: &Value| value.as_str().map(str::to_owned);
         Self {
+            is_jwt,
             issuer: claims.get("iss").and_then(text),
+            subject: claims.get("sub").and_then(text),
             audiences: match claims.get("aud") {
                 Some(Value::Array(audiences)) => audiences.iter().filter_map(text).collect(),
                 Some(audience) => text(audience).into_iter().collect(),
@@ -50,6 +56,29 @@ impl ForeignToken {
                 "The identity provider's access token is for another audience than this \
                  downstream. The administrator has to make the provider issue it for the \
                  downstream, or set the downstream's audience.",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses a token that was asked for with this audience and, being a JWT, does not say that it
+    /// is for it, or is of another user than the token that it was made from.
+    pub(super) fn demand(
+        &self,
+        issuer: &str,
+        audience: &str,
+        origin: &Self,
+    ) -> Result<(), OAuthError> {
+        self.check(issuer, audience)?;
+        if self.is_jwt && self.audiences.is_empty() {
+            return Err(OAuthError::invalid_target(
+                "The identity provider's exchanged token is for no audience.",
+            ));
+        }
+        let is_other = |ours: &String| origin.subject.as_ref().is_some_and(|theirs| theirs != ours);
+        if self.subject.as_ref().is_some_and(is_other) {
+            return Err(OAuthError::server_error(
+                "The identity provider's exchanged token is another user's.",
             ));
         }
         Ok(())
@@ -107,6 +136,29 @@ mod tests {
         ] {
             assert_eq!(fits(&jwt(&claims)), expected, "{claims}");
         }
+    }
+
+    #[test]
+    fn an_exchanged_token_names_its_audience_and_the_same_user() {
+        let origin = ForeignToken::read(&jwt(&json!({"sub": "alice"})));
+        let opaque = ForeignToken::read("opaque");
+        let good = json!({"iss": "https://id.example", "aud": "cloud", "sub": "alice"});
+        let demand = |claims: &Value, origin| {
+            ForeignToken::read(&jwt(claims)).demand("https://id.example", "cloud", origin)
+        };
+        assert!(demand(&good, &origin).is_ok());
+        assert!(demand(&good, &opaque).is_ok());
+        assert!(
+            opaque
+                .demand("https://id.example", "cloud", &origin)
+                .is_ok()
+        );
+        let mut other = good.clone();
+        other["sub"] = json!("bob");
+        assert!(demand(&other, &origin).is_err());
+        let mut nowhere = good;
+        nowhere["aud"] = Value::Null;
+        assert!(demand(&nowhere, &origin).is_err());
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod foreign;
 mod mint;
 mod session;
 mod uids;
+mod upstream;
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use broker_client::secret::Secret;
 pub use mint::Mint;
 pub use session::Session;
 pub use uids::Uids;
+pub use upstream::UpstreamExchange;
 
 use crate::domain::{ClientId, Downstream, GrantId, Strategy, Subject, Timestamp};
 
@@ -70,20 +72,18 @@ pub struct Strategies {
     pub mint: Mint,
     /// The IdP's token of this login.
     pub session: Session,
+    /// The IdP exchanges its token of this login.
+    pub upstream_exchange: UpstreamExchange,
 }
 
 impl Strategies {
     /// The strategy of a downstream.
-    ///
-    /// # Errors
-    /// `server_error` when it is not offered; such a configuration is refused before.
-    pub fn of(&self, downstream: &Downstream) -> Result<&dyn ExchangeStrategy, OAuthError> {
+    #[must_use]
+    pub fn of(&self, downstream: &Downstream) -> &dyn ExchangeStrategy {
         match downstream.strategy {
-            Strategy::Mint => Ok(&self.mint),
-            Strategy::Session => Ok(&self.session),
-            Strategy::UpstreamExchange => Err(OAuthError::server_error(
-                "The strategy configured for this downstream is not available.",
-            )),
+            Strategy::Mint => &self.mint,
+            Strategy::Session => &self.session,
+            Strategy::UpstreamExchange => &self.upstream_exchange,
         }
     }
 }

@@ -151,7 +151,7 @@ impl TokenEndpoint {
                 "The scope is more than the subject token has.",
             ));
         }
-        let strategy = self.strategies.of(downstream)?;
+        let strategy = self.strategies.of(downstream);
         let exchange = Exchange {
             sub: &subject.sub,
             grant: &subject.grant,

@@ -1,8 +1,9 @@
-//! Calls to the IdP's token endpoint (RFC 6749 §4.1.3 and §6, OIDC Core §3.1.3 and §12).
+//! Calls to the IdP's token endpoint (RFC 6749 §4.1.3 and §6, RFC 8693, OIDC Core §3.1.3 and §12).
 
 use std::time::Duration;
 
 use broker_client::http::HttpError;
+use broker_client::oauth::{Scope, grant_type, token_type};
 use broker_client::secret::Secret;
 use serde::{Deserialize, Deserializer};
 
@@ -83,6 +84,8 @@ pub(super) struct TokenResponse {
     refresh_token: Option<Secret>,
     #[serde(default, deserialize_with = "seconds")]
     expires_in: Option<u64>,
+    token_type: Option<String>,
+    issued_token_type: Option<String>,
 }
 
 impl TokenResponse {
@@ -147,6 +150,48 @@ impl Upstream {
                 .or_else(|| Some(refresh_token.clone())),
             ..renewed
         })
+    }
+
+    /// Has the IdP exchange one of its own access tokens for one with this audience (RFC 8693). An
+    /// empty `scope` leaves it to the IdP. What the new token says of itself is not looked at.
+    ///
+    /// # Errors
+    /// See [`TokenError`].
+    pub async fn exchange(
+        &self,
+        subject_token: &Secret,
+        audience: &str,
+        scope: &Scope,
+    ) -> Result<TokenSet, TokenError> {
+        let scope = scope.to_string();
+        let mut form = vec![
+            ("grant_type", grant_type::TOKEN_EXCHANGE),
+            ("subject_token", subject_token.expose()),
+            ("subject_token_type", token_type::ACCESS_TOKEN),
+            ("requested_token_type", token_type::ACCESS_TOKEN),
+            ("audience", audience),
+        ];
+        if !scope.is_empty() {
+            form.push(("scope", &scope));
+        }
+        let response = self.token_request(&form).await?;
+        if !response
+            .token_type
+            .as_ref()
+            .is_some_and(|kind| kind.eq_ignore_ascii_case("Bearer"))
+        {
+            return Err(TokenError::Response("no bearer token"));
+        }
+        // Some leave it out, though RFC 8693 §2.2.1 requires it.
+        if !matches!(
+            response.issued_token_type.as_deref(),
+            None | Some(token_type::ACCESS_TOKEN | token_type::JWT)
+        ) {
+            return Err(TokenError::Response("no access token"));
+        }
+        response
+            .tokens()
+            .ok_or(TokenError::Response("no access_token"))
     }
 
     async fn token_request(&self, form: &[(&str, &str)]) -> Result<TokenResponse, TokenError> {

@@ -352,13 +352,8 @@ fn one_resource_at_most_is_the_default_and_nothing_is_there_twice() {
 }
 
 #[test]
-fn strategies_that_are_not_there_yet_say_so_and_policies_are_all_there() {
-    let problems = problems(with("downstreams.strategy", "upstream_exchange"));
-    assert!(
-        problems[0].contains("not available in this version"),
-        "{problems:?}"
-    );
-    for strategy in ["mint", "session"] {
+fn strategies_and_policies_are_all_there() {
+    for strategy in ["mint", "session", "upstream_exchange"] {
         let config = with("downstreams.strategy", strategy).unwrap();
         assert_eq!(config.downstreams[0].strategy.as_str(), strategy);
     }
@@ -366,6 +361,17 @@ fn strategies_that_are_not_there_yet_say_so_and_policies_are_all_there() {
         let config = with("registration.policy", policy).unwrap();
         assert_eq!(config.registration.policy.as_str(), policy);
     }
+}
+
+#[test]
+fn a_scope_for_the_provider_needs_the_strategy_that_asks_it() {
+    let problems = problems(with("downstreams.exchange_scope", vec!["nextcloud"]));
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(
+        problems[0].contains("downstreams[0].exchange_scope")
+            && problems[0].contains("upstream_exchange"),
+        "{problems:?}"
+    );
 }
 
 #[test]

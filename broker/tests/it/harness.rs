@@ -549,6 +549,7 @@ fn plan() -> Plan {
         audience: format!("{name}-audience"),
         strategy: Strategy::Mint,
         token_lifetime: Duration::from_mins(1),
+        exchange_scope: Scope::new(),
     };
     let login = [GrantType::AuthorizationCode, GrantType::RefreshToken];
     Plan {

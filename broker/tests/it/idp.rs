@@ -15,6 +15,7 @@ use axum::{Form, Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use broker::crypto;
+use broker_client::oauth::{grant_type, token_type};
 use broker_client::testing::{FakeClock, FakeIssuer};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -52,6 +53,10 @@ pub(crate) struct Faults {
     pub(crate) signing: Signing,
     /// Turns the opaque access token into this one.
     pub(crate) access_token: fn(String) -> String,
+    /// Changes the claims of exchanged tokens.
+    pub(crate) exchanged: fn(&mut Value),
+    /// Changes the answer to an exchange.
+    pub(crate) exchange_answer: fn(&mut Value),
     /// How long access tokens live, in seconds.
     pub(crate) lifetime: u64,
     /// Whether logins bring a refresh token.
@@ -104,6 +109,8 @@ impl Idp {
                 claims: |_| {},
                 signing: Signing::Good,
                 access_token: |token| token,
+                exchanged: |_| {},
+                exchange_answer: |_| {},
                 lifetime: 300,
                 refreshes: true,
                 gate: None,
@@ -282,6 +289,9 @@ fn answer_token_request(
             refused("invalid_grant")
         };
     }
+    if form.get("grant_type").map(String::as_str) == Some(grant_type::TOKEN_EXCHANGE) {
+        return Json(exchanged(shared, &faults, form)).into_response();
+    }
     // A code is spent by the first try, whatever comes of it (RFC 6749 §4.1.2).
     let Some(pending) = form
         .get("code")
@@ -315,6 +325,21 @@ fn answer_token_request(
     let mut body = tokens(&faults, &mut memory);
     body["id_token"] = id_token.into();
     Json(body).into_response()
+}
+
+/// A JWT for the audience asked for (RFC 8693 §2.2.1).
+fn exchanged(shared: &Shared, faults: &Faults, form: &BTreeMap<String, String>) -> Value {
+    let mut claims = json!({
+        "iss": shared.issuer.issuer(), "sub": "subject-of-alice", "aud": form["audience"],
+        "iat": NOW, "exp": NOW + 300, "azp": CLIENT.0,
+    });
+    (faults.exchanged)(&mut claims);
+    let mut body = json!({
+        "access_token": shared.issuer.mint(&json!({"typ": "JWT"}), &claims),
+        "issued_token_type": token_type::ACCESS_TOKEN, "token_type": "bearer", "expires_in": 300,
+    });
+    (faults.exchange_answer)(&mut body);
+    body
 }
 
 /// New tokens: `upstream-access-token-N` and `upstream-refresh-token-N`, counted from 1.

@@ -49,3 +49,4 @@ mod storage;
 mod token_endpoint;
 mod token_exchange;
 mod upstream;
+mod upstream_exchange;

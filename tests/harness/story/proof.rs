@@ -9,6 +9,7 @@ use super::narrator::{Narrator, plain};
 use crate::deployment::Deployment;
 use crate::http::Transcript;
 use crate::idp::User;
+use crate::nextcloud::BearerClaims;
 use crate::sinks::Sinks;
 
 /// The longest life of a token for Nextcloud, in seconds (contract §3).
@@ -38,11 +39,65 @@ pub(super) fn nextcloud_saw(
         .claims
         .as_ref()
         .context("the note was created without a JWT")?;
-    let life = claims.lifetime().context("a token without iat or exp")?;
     narrator.detail(format!(
         "{} {}   as {}",
         created.method, created.path, user.name
     ))?;
+    match deployment.strategy() {
+        "mint" => minted(deployment, narrator, user, claims)?,
+        _ => exchanged(deployment, narrator, claims)?,
+    }
+    let broken = nextcloud.observations().violations();
+    ensure!(
+        broken.is_empty(),
+        "the gateway broke Nextcloud's rules: {broken:?}"
+    );
+    narrator.detail("No request carried a cookie, and this token served one tool call.")
+}
+
+/// The token is the identity provider's, made for Nextcloud at the broker's request.
+fn exchanged(
+    deployment: &Deployment,
+    narrator: &mut Narrator<'_>,
+    claims: &BearerClaims,
+) -> Result<()> {
+    narrator.detail(
+        "with a token of the identity provider, which exchanged that of the login (RFC 8693):",
+    )?;
+    narrator.members(
+        &Value::Object(claims.all().clone()),
+        &[
+            ("iss", "the identity provider, which Nextcloud trusts"),
+            ("aud", "Nextcloud; the login's own token is for the broker"),
+            ("sub", "the person, as the identity provider names them"),
+            ("preferred_username", "the Nextcloud account"),
+        ],
+    )?;
+    ensure!(
+        claims.iss() == Some(deployment.upstream_issuer()),
+        "the issuer is {:?}",
+        claims.iss()
+    );
+    for_nextcloud_only(claims)
+}
+
+fn for_nextcloud_only(claims: &BearerClaims) -> Result<()> {
+    ensure!(
+        claims.aud() == ["nextcloud"],
+        "the audience is {:?}",
+        claims.aud()
+    );
+    Ok(())
+}
+
+/// The token is the broker's own.
+fn minted(
+    deployment: &Deployment,
+    narrator: &mut Narrator<'_>,
+    user: &User,
+    claims: &BearerClaims,
+) -> Result<()> {
+    let life = claims.lifetime().context("a token without iat or exp")?;
     narrator
         .detail("with a token that user_oidc accepted, because the broker is a provider there:")?;
     narrator.members(
@@ -57,11 +112,7 @@ pub(super) fn nextcloud_saw(
         ],
     )?;
     narrator.value("life", format!("{life} s"))?;
-    ensure!(
-        claims.aud() == ["nextcloud"],
-        "the audience is {:?}",
-        claims.aud()
-    );
+    for_nextcloud_only(claims)?;
     ensure!(
         claims.sub() == Some(user.name.as_str()),
         "the subject is {:?}",
@@ -74,13 +125,7 @@ pub(super) fn nextcloud_saw(
         claims.act_sub()
     );
     ensure!(life <= LONGEST_LIFE, "the token lives {life} s");
-
-    let broken = nextcloud.observations().violations();
-    ensure!(
-        broken.is_empty(),
-        "the gateway broke Nextcloud's rules: {broken:?}"
-    );
-    narrator.detail("No request carried a cookie, and this token served one tool call.")
+    Ok(())
 }
 
 /// The audit rows, oldest first.
