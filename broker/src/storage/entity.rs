@@ -85,6 +85,59 @@ pub(super) mod client_deletion {
     no_relations!();
 }
 
+#[expect(
+    unreachable_pub,
+    reason = "the derives ask for it; no domain value is made of such a row"
+)]
+pub(super) mod client_use {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "client_uses")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub client_id: String,
+        pub last_used_at: i64,
+    }
+    no_relations!();
+}
+
+pub(super) mod registration_token {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "registration_tokens")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub name: String,
+        pub hash: Vec<u8>,
+        pub created_at: i64,
+        pub expires_at: Option<i64>,
+        pub most_uses: Option<i64>,
+        pub uses: i64,
+    }
+    no_relations!();
+}
+
+#[expect(
+    unreachable_pub,
+    reason = "the derives ask for it; no domain value is made of such a row"
+)]
+pub(super) mod registration_attempt {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "registration_attempts")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub address: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub since: i64,
+        pub attempts: i64,
+    }
+    no_relations!();
+}
+
 pub(super) mod user {
     use sea_orm::entity::prelude::*;
 

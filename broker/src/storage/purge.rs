@@ -16,6 +16,9 @@ use crate::domain::Timestamp;
 /// Rows deleted in one statement.
 const BATCH: u64 = 500;
 
+/// How long registration attempts stay counted: the longest window, and the clocks of others.
+const ATTEMPTS: Duration = Duration::from_hours(2);
+
 /// How long finished rows stay, for replay detection and for people who look.
 #[derive(Debug, Clone, Copy)]
 pub struct Retention {
@@ -35,6 +38,9 @@ impl Store {
         let grants = now.minus(keep.grants).as_millis();
 
         let mut deleted = self
+            .forget_registration_attempts(now.minus(ATTEMPTS))
+            .await?;
+        deleted += self
             .delete_in_batches::<authorization::Entity>(
                 authorization::Column::Id,
                 &Query::select()

@@ -90,8 +90,7 @@ impl<C: ConnectionTrait> Repository<C> {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<Ended, StoreError> {
-        let of_client = authorization::Column::ClientId.eq(id.as_str());
-        let logins = self.end_logins(of_client).await?;
+        let logins = self.end_logins_of_client(id).await?;
         let of_client = grant::Column::ClientId.eq(id.as_str());
         let grants = self.end_grants(of_client, reason, now).await?;
         Ok(Ended { grants, logins })
@@ -112,6 +111,16 @@ impl<C: ConnectionTrait> Repository<C> {
         let of_user = grant::Column::Sub.eq(sub.as_str());
         let grants = self.end_grants(of_user, reason, now).await?;
         Ok(Ended { grants, logins })
+    }
+
+    /// Ends the logins of a client that are under way, codes not yet redeemed included; returns how
+    /// many.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_logins_of_client(&self, id: &ClientId) -> Result<u64, StoreError> {
+        let of_client = authorization::Column::ClientId.eq(id.as_str());
+        self.end_logins(of_client).await
     }
 
     async fn end_logins(&self, which: Expr) -> Result<u64, StoreError> {

@@ -4,6 +4,7 @@
 mod consents;
 mod database;
 mod opening;
+mod registrations;
 mod upstream_tokens;
 mod values;
 mod whitelist;
