@@ -29,7 +29,7 @@ use crate::http::{self, BrowserFlow, Endpoints, Health, Published};
 use crate::keys::Keyring;
 use crate::live::Live;
 use crate::metadata::Metadata;
-use crate::register::RegistrationEndpoint;
+use crate::register::{Limits, RegistrationEndpoint};
 use crate::storage::Store;
 use crate::token::{ClientAuthenticator, Issuer, Lifetimes, RevocationEndpoint, TokenEndpoint};
 use crate::upstream::Upstream;
@@ -65,6 +65,8 @@ pub struct Settings {
     pub issuer: String,
     /// Who may register himself.
     pub registration: RegistrationPolicy,
+    /// How much strangers may register.
+    pub registration_limits: Limits,
     /// Whose ids may be URLs.
     pub url_clients: UrlClients,
     /// How long an access token lives.
@@ -88,6 +90,7 @@ impl From<&Config> for Settings {
         Self {
             issuer: config.server.issuer.clone(),
             registration: config.registration.policy,
+            registration_limits: config.registration_limits(),
             url_clients: config.url_clients(),
             access_token: config.tokens.access_token,
             authorization_code: config.tokens.authorization_code,
@@ -148,10 +151,13 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
         }),
         registration: Arc::new(RegistrationEndpoint {
             store: parts.store.clone(),
+            live: parts.live.clone(),
             audit: parts.audit.clone(),
             ambient: parts.ambient.clone(),
             policy: settings.registration,
+            limits: settings.registration_limits,
             catalog: Arc::clone(&parts.catalog),
+            issuer: settings.issuer.clone(),
         }),
         health: Arc::new(Health {
             store: parts.store.clone(),

@@ -1,16 +1,19 @@
 //! The command line: `broker [--config FILE] serve | check-config | check-downstream | migrate |
-//! keys … | admin-token … | client …`.
+//! keys … | admin-token … | client … | registration-token …`.
 //!
 //! Results go to stdout, everything else to stderr. What the commands do with the database is in
-//! [`admin_token`], [`client`] and [`keys`]; what one asks a Nextcloud in [`check_downstream`].
+//! [`admin_token`], [`client`], [`keys`] and [`registration_token`]; what one asks a Nextcloud in
+//! [`check_downstream`].
 
 mod admin_token;
 mod check_downstream;
 mod client;
 mod keys;
+mod registration_token;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use broker_client::http::HttpError;
 use clap::{Parser, Subcommand, ValueEnum};
@@ -63,6 +66,9 @@ enum Command {
     /// Give a client a new secret.
     #[command(subcommand)]
     Client(client::Command),
+    /// Create, list and revoke tokens with which a client may register and needs no approval.
+    #[command(subcommand)]
+    RegistrationToken(registration_token::Command),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -103,14 +109,14 @@ pub enum CommandError {
     /// A downstream would not accept our tokens; what is wrong was said.
     #[error("the downstream would not accept the broker's tokens; see above")]
     DownstreamRefuses,
-    /// An admin token's name is no name.
+    /// A token's name is no name.
     #[error("the name must have 1 to 64 letters, digits, dots, dashes or underscores")]
     InvalidName,
-    /// An admin token of this name exists.
-    #[error("there is an admin token named {0} already; revoke it first or choose another name")]
+    /// A token of this name exists.
+    #[error("there is a token named {0} already; revoke it first or choose another name")]
     NameTaken(String),
-    /// No admin token has this name.
-    #[error("there is no admin token named {0}; `broker admin-token list` shows all")]
+    /// No token has this name.
+    #[error("there is no token named {0}; `list` instead of `revoke` shows all")]
     UnknownName(String),
     /// The result could not be written.
     #[error("the result could not be written")]
@@ -153,6 +159,11 @@ impl Arguments {
                 command.run(&store).await?;
                 store.close().await?;
             }
+            Command::RegistrationToken(command) => {
+                let store = open(&config).await?;
+                command.run(&store).await?;
+                store.close().await?;
+            }
         }
         Ok(())
     }
@@ -178,6 +189,32 @@ fn written(moment: Timestamp) -> String {
         .ok()
         .and_then(|moment| moment.format(&Rfc3339).ok())
         .unwrap_or_else(|| moment.as_secs().to_string())
+}
+
+/// A duration as an argument.
+fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+    config::duration(text).ok_or("must be a duration, such as 90s, 12h or 7d")
+}
+
+/// The name of a token, as it may be.
+fn checked_name(name: String) -> Result<String, CommandError> {
+    let is_name = (1..=64).contains(&name.len())
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte));
+    if is_name {
+        Ok(name)
+    } else {
+        Err(CommandError::InvalidName)
+    }
+}
+
+/// Says that a name is taken, where that is why an insert failed.
+fn taken(name: &str) -> impl FnOnce(StoreError) -> CommandError {
+    move |error| match error {
+        StoreError::Conflict { .. } => CommandError::NameTaken(name.to_owned()),
+        StoreError::Corrupt { .. } | StoreError::Database(_) | StoreError::Stopping => error.into(),
+    }
 }
 
 fn log_to_stderr(format: LogFormat) {

@@ -1,26 +1,40 @@
-//! Dynamic client registration (RFC 7591), gated by the whitelist.
+//! Dynamic client registration (RFC 7591) and its management (RFC 7592), gated by the whitelist.
 //!
 //! A stranger writes this document; what becomes of its members is [`crate::clients`]' rule. The answer
-//! is the registration as it now stands, defaults included. Managing a registration later (RFC 7592)
-//! is not here.
+//! is the registration as it now stands, defaults included, with the token by which the client can
+//! read, change and delete it later ([`manage`]). An administrator's initial access token ([`access`])
+//! makes a client approved from the start; everybody else is a stranger and counted ([`limits`]).
+
+mod access;
+mod answer;
+mod document;
+mod limits;
+mod manage;
+mod refused;
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use broker_client::oauth::{OAuthError, Scope};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use broker_client::oauth::OAuthError;
+use broker_client::secret::Secret;
 
+pub use answer::Registered;
+pub use limits::Limits;
+pub use manage::Managed;
+pub use refused::Refused;
+
+use self::answer::Issued;
+use self::document::Asked;
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
-use crate::clients::{ClientMetadata, invalid, object, text};
 use crate::crypto::Handle;
 use crate::domain::{
     Actor, AuditEvent, AuditKind, Catalog, Client, ClientId, ClientKind, ClientStatus, Outcome,
-    RedirectUri, RegistrationPolicy, RequestInfo, TokenEndpointAuthMethod,
+    RedirectUri, RegistrationPolicy, RequestInfo,
 };
-use crate::storage::Store;
+use crate::live::Live;
+use crate::storage::{RegistrationToken, Store};
 
 /// The largest registration document, in bytes.
 pub const LARGEST_DOCUMENT: usize = 16 * 1024;
@@ -29,124 +43,82 @@ pub const LARGEST_DOCUMENT: usize = 16 * 1024;
 pub struct RegistrationEndpoint {
     /// Where clients are kept.
     pub store: Store,
+    /// What this replica knows of clients and sessions, to be brought up to date.
+    pub live: Live,
     /// The audit trail.
     pub audit: AuditLog,
     /// Time and randomness.
     pub ambient: Ambient,
     /// Who may register.
     pub policy: RegistrationPolicy,
+    /// How much strangers may register.
+    pub limits: Limits,
     /// What scope a client that names none will get.
     pub catalog: Arc<Catalog>,
-}
-
-/// A registration as it now stands (RFC 7591 §3.2.1).
-#[derive(Serialize)]
-pub struct Registered {
-    client_id: String,
-    /// Seconds since the epoch.
-    client_id_issued_at: i64,
-    #[serde(flatten)]
-    secret: Option<IssuedSecret>,
-    redirect_uris: Vec<String>,
-    token_endpoint_auth_method: &'static str,
-    grant_types: Vec<&'static str>,
-    response_types: [&'static str; 1],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client_name: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scope: Option<Scope>,
-    #[serde(flatten)]
-    metadata: Map<String, Value>,
-}
-
-#[derive(Serialize)]
-struct IssuedSecret {
-    client_secret: String,
-    /// Seconds since the epoch; 0 says never.
-    client_secret_expires_at: i64,
+    /// Our issuer, below which a registration has its address.
+    pub issuer: String,
 }
 
 impl RegistrationEndpoint {
-    /// Registers a client from the document that it sent.
+    /// Registers a client from the document that it sent; `authorization` is the header of that
+    /// name, which may hold an initial access token.
     ///
     /// # Errors
-    /// `access_denied` when nobody may register here; `invalid_redirect_uri` and
-    /// `invalid_client_metadata` as RFC 7591 §3.2.2 says; recorded in the audit trail.
+    /// See [`Refused`]; recorded in the audit trail.
     pub async fn register(
         &self,
+        authorization: Option<&str>,
         body: &[u8],
         info: &RequestInfo,
-    ) -> Result<Registered, OAuthError> {
+    ) -> Result<Registered, Refused> {
         let event = AuditEvent::new(
             self.ambient.now(),
             AuditKind::ClientRegistered,
             Actor::Anonymous,
         )
         .during(info);
-        match self.attempt(body, &event).await {
+        match self.attempt(authorization, body, &event).await {
             Ok(registered) => Ok(registered),
-            Err(error) => {
-                let refused = AuditEvent {
-                    outcome: Outcome::Refused(error.code()),
-                    ..event
-                };
-                self.audit.record(refused).await.map_err(|failure| {
-                    OAuthError::server_error("The broker could not write its audit trail.")
-                        .because(failure)
-                })?;
-                Err(error)
-            }
+            Err(refused) => Err(self.recorded(event, refused).await),
         }
     }
 
-    async fn attempt(&self, body: &[u8], event: &AuditEvent) -> Result<Registered, OAuthError> {
-        if self.policy == RegistrationPolicy::Closed {
-            return Err(OAuthError::access_denied(
+    async fn attempt(
+        &self,
+        authorization: Option<&str>,
+        body: &[u8],
+        event: &AuditEvent,
+    ) -> Result<Registered, Refused> {
+        let token = self.initial_access_token(authorization, event).await?;
+        if token.is_none() && self.policy == RegistrationPolicy::Closed {
+            return Err(Refused::Forbidden(OAuthError::access_denied(
                 "Clients cannot register themselves here. Ask the administrator of this server.",
-            ));
+            )));
         }
-        let document = object(body).map_err(|error| {
-            invalid("The body is not a JSON object with client metadata, each named once.")
-                .because(error)
-        })?;
-        let asked = ClientMetadata::parse(&document)?;
-        let auth_method = auth_method(&document)?;
-        let secret =
-            (auth_method != TokenEndpointAuthMethod::None).then(|| Handle::generate(&self.ambient));
-        let client = self.client(asked, auth_method, secret.as_ref(), event)?;
-
-        let mut registered = AuditEvent {
-            client_id: Some(client.id.clone()),
-            ..event.clone()
+        let asked = Asked::read(body)?;
+        let issued = Issued {
+            secret: asked.wants_secret().then(|| self.secret()),
+            registration_token: self.secret(),
         };
-        registered.details.insert(
-            "redirect_uris".to_owned(),
-            client
-                .redirect_uris
-                .iter()
-                .map(RedirectUri::as_str)
-                .collect(),
-        );
-        registered
-            .details
-            .insert("status".to_owned(), client.status.as_str().into());
-        if let Some(name) = &client.name {
-            registered
-                .details
-                .insert("client_name".to_owned(), name.as_str().into());
-        }
+        let client = self.client(asked, &issued, token.as_ref(), event)?;
+
         let transaction = self.store.begin().await?;
+        match &token {
+            Some(token) => access::spend(&transaction, token, event.at).await?,
+            None => self.limits.check_total(&transaction).await?,
+        }
         transaction.insert_client(&client).await?;
-        transaction.append_audit(&[registered]).await?;
+        let event = registered(event, &client, token.as_ref());
+        transaction.append_audit(&[event]).await?;
         transaction.commit().await?;
-        Ok(self.answer(client, secret))
+        Ok(self.answer(client, issued))
     }
 
     fn client(
         &self,
-        asked: ClientMetadata,
-        auth_method: TokenEndpointAuthMethod,
-        secret: Option<&Handle>,
+        asked: Asked,
+        issued: &Issued,
+        token: Option<&RegistrationToken>,
         event: &AuditEvent,
     ) -> Result<Client, OAuthError> {
         let id = URL_SAFE_NO_PAD.encode(self.ambient.random::<16>());
@@ -155,64 +127,75 @@ impl RegistrationEndpoint {
                 OAuthError::server_error("The broker could not name the client.").because(error)
             })?,
             kind: ClientKind::Dynamic,
-            status: ClientStatus::Pending,
-            name: asked.name,
-            redirect_uris: asked.redirect_uris,
-            grant_types: asked.grant_types,
-            auth_method,
-            secrets: secret
-                .map(|secret| secret.hash().into())
-                .into_iter()
-                .collect(),
-            scope: asked.scope,
+            status: match token {
+                Some(_) => ClientStatus::Approved,
+                None => ClientStatus::Pending,
+            },
+            name: asked.metadata.name,
+            redirect_uris: asked.metadata.redirect_uris,
+            grant_types: asked.metadata.grant_types,
+            auth_method: asked.auth_method,
+            secrets: issued.stored_secrets(),
+            scope: asked.metadata.scope,
             serves: Vec::new(),
             exchange: Vec::new(),
-            metadata: asked.description,
-            registration_token: None,
+            metadata: asked.metadata.description,
+            registration_token: Some(issued.registration_token_hash()),
             created_at: event.at,
             updated_at: event.at,
             version: 1,
         })
     }
 
-    fn answer(&self, client: Client, secret: Option<Handle>) -> Registered {
-        let default_scope = || {
-            self.catalog
-                .default_resource()
-                .map(|resource| resource.default_scopes.clone())
+    /// A new secret to hand out.
+    fn secret(&self) -> Secret {
+        Secret::new(Handle::generate(&self.ambient).expose())
+    }
+
+    /// Writes the row of a refusal, where it is worth one, and gives the refusal back.
+    async fn recorded(&self, event: AuditEvent, refused: Refused) -> Refused {
+        if !refused.is_worth_a_row() {
+            return refused;
+        }
+        let row = AuditEvent {
+            outcome: Outcome::Refused(refused.error().code()),
+            ..event
         };
-        Registered {
-            client_id: client.id.into(),
-            client_id_issued_at: client.created_at.as_secs(),
-            secret: secret.map(|handle| IssuedSecret {
-                client_secret: handle.expose().to_owned(),
-                client_secret_expires_at: 0,
-            }),
-            redirect_uris: client
-                .redirect_uris
-                .iter()
-                .map(|uri| uri.as_str().to_owned())
-                .collect(),
-            token_endpoint_auth_method: client.auth_method.as_str(),
-            grant_types: client
-                .grant_types
-                .iter()
-                .map(|grant| grant.as_str())
-                .collect(),
-            response_types: ["code"],
-            client_name: client.name,
-            scope: client.scope.or_else(default_scope),
-            metadata: client.metadata,
+        match self.audit.record(row).await {
+            Ok(()) => refused,
+            Err(failure) => Refused::Request(
+                OAuthError::server_error("The broker could not write its audit trail.")
+                    .because(failure),
+            ),
         }
     }
 }
 
-fn auth_method(document: &Map<String, Value>) -> Result<TokenEndpointAuthMethod, OAuthError> {
-    // RFC 7591 §2: the default when it is left out.
-    let asked = text(document, "token_endpoint_auth_method")?.unwrap_or("client_secret_basic");
-    TokenEndpointAuthMethod::parse(asked).ok_or_else(|| {
-        invalid(
-            "token_endpoint_auth_method must be none, client_secret_basic or client_secret_post.",
-        )
-    })
+/// The row of a registration.
+fn registered(
+    event: &AuditEvent,
+    client: &Client,
+    token: Option<&RegistrationToken>,
+) -> AuditEvent {
+    let mut event = AuditEvent {
+        client_id: Some(client.id.clone()),
+        ..event.clone()
+    };
+    let details = &mut event.details;
+    details.insert(
+        "redirect_uris".to_owned(),
+        client
+            .redirect_uris
+            .iter()
+            .map(RedirectUri::as_str)
+            .collect(),
+    );
+    details.insert("status".to_owned(), client.status.as_str().into());
+    if let Some(name) = &client.name {
+        details.insert("client_name".to_owned(), name.as_str().into());
+    }
+    if let Some(token) = token {
+        details.insert("registration_token".to_owned(), token.name.as_str().into());
+    }
+    event
 }

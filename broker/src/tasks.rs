@@ -1,4 +1,4 @@
-//! Periodic work: following ended sessions, rotating keys, deleting what has expired.
+//! Periodic work: following ended sessions, rotating keys, deleting what has expired or was never used.
 //!
 //! Each task runs until it is told to stop. A failure is logged when it begins and when it ends,
 //! not every time: a database that is away for an hour is two lines, not ten thousand.
@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ambient::Ambient;
+use crate::clients::forget_unused;
 use crate::keys::Keyring;
 use crate::live::Live;
 use crate::storage::{Retention, Store};
@@ -44,6 +45,8 @@ pub struct Tasks {
     pub ambient: Ambient,
     /// How long finished rows stay.
     pub retention: Retention,
+    /// After how long a client that nobody let in and nobody used is forgotten.
+    pub unused_after: Duration,
 }
 
 impl Tasks {
@@ -58,6 +61,7 @@ impl Tasks {
             keyring,
             ambient,
             retention,
+            unused_after,
         } = self;
         tracker.spawn(repeat(
             "revocations",
@@ -87,9 +91,14 @@ impl Tasks {
             move || {
                 let (store, ambient) = (store.clone(), ambient.clone());
                 async move {
-                    let deleted = store.purge(ambient.now(), retention).await?;
+                    let now = ambient.now();
+                    let deleted = store.purge(now, retention).await?;
                     if deleted > 0 {
                         tracing::info!(rows = deleted, "expired rows deleted");
+                    }
+                    let forgotten = forget_unused(&store, now, unused_after).await?;
+                    if forgotten > 0 {
+                        tracing::info!(clients = forgotten, "unused clients forgotten");
                     }
                     Ok::<_, crate::storage::StoreError>(())
                 }

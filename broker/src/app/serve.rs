@@ -161,6 +161,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         keyring: parts.keyring.clone(),
         ambient: parts.ambient.clone(),
         retention: RETENTION,
+        unused_after: config.registration.unused_after,
     }
     .start(&background);
     tracing::info!(

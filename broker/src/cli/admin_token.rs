@@ -2,11 +2,11 @@
 
 use clap::{Subcommand, ValueEnum};
 
-use super::{CommandError, operator, say, written};
+use super::{CommandError, checked_name, operator, say, taken, written};
 use crate::ambient::Ambient;
 use crate::crypto::Handle;
 use crate::domain::{AuditEvent, AuditKind};
-use crate::storage::{AdminRole, AdminToken, Store, StoreError};
+use crate::storage::{AdminRole, AdminToken, Store};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -60,9 +60,7 @@ async fn create(
     name: String,
     role: Role,
 ) -> Result<Handle, CommandError> {
-    if !is_name(&name) {
-        return Err(CommandError::InvalidName);
-    }
+    let name = checked_name(name)?;
     let handle = Handle::generate(ambient);
     let token = AdminToken {
         hash: handle.hash(),
@@ -75,11 +73,8 @@ async fn create(
         name,
     };
     let transaction = store.begin().await?;
-    match transaction.insert_admin_token(&token).await {
-        Ok(()) => {}
-        Err(StoreError::Conflict { .. }) => return Err(CommandError::NameTaken(token.name)),
-        Err(error) => return Err(error.into()),
-    }
+    let inserted = transaction.insert_admin_token(&token).await;
+    inserted.map_err(taken(&token.name))?;
     let mut event = AuditEvent::new(token.created_at, AuditKind::AdminTokenCreated, operator());
     event.details.insert("name".into(), token.name.into());
     event
@@ -116,11 +111,4 @@ async fn revoke(store: &Store, ambient: &Ambient, name: &str) -> Result<(), Comm
     transaction.append_audit(&[event]).await?;
     transaction.commit().await?;
     Ok(())
-}
-
-fn is_name(name: &str) -> bool {
-    (1..=64).contains(&name.len())
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
 }

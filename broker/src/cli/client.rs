@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use clap::Subcommand;
 
-use super::{CommandError, operator, say};
+use super::{CommandError, operator, parse_duration, say};
 use crate::ambient::Ambient;
 use crate::clients::SecretRotation;
-use crate::config::duration;
 use crate::domain::{ClientId, RequestInfo};
 use crate::storage::Store;
 
@@ -19,7 +18,7 @@ pub(super) enum Command {
         #[arg(long, value_parser = |id: &str| ClientId::parse(id))]
         client_id: ClientId,
         /// How long the old secret stays good, such as 90s, 10m, 24h; 0s ends it at once.
-        #[arg(long, default_value = "24h", value_parser = overlap)]
+        #[arg(long, default_value = "24h", value_parser = parse_duration)]
         keep: Duration,
     },
 }
@@ -43,8 +42,4 @@ impl Command {
         say(secret.expose())?;
         Ok(())
     }
-}
-
-fn overlap(text: &str) -> Result<Duration, &'static str> {
-    duration(text).ok_or("must be a duration, such as 90s, 10m or 24h")
 }

@@ -51,10 +51,12 @@ impl ClientMetadata {
     /// # Errors
     /// `invalid_redirect_uri` and `invalid_client_metadata` as RFC 7591 §3.2.2 says.
     pub fn parse(document: &Map<String, Value>) -> Result<Self, OAuthError> {
+        let redirect_uris = redirect_uris(document)?;
+        check_application_type(document, &redirect_uris)?;
         Ok(Self {
             name: name(document)?,
             grant_types: grant_types(document)?,
-            redirect_uris: redirect_uris(document)?,
+            redirect_uris,
             scope: scope(document)?,
             description: description(document)?,
         })
@@ -150,6 +152,26 @@ fn redirect_uris(document: &Map<String, Value>) -> Result<Vec<RedirectUri>, OAut
             })
         })
         .collect()
+}
+
+/// What OpenID Connect Registration §2 says of `application_type`, where a client names it: the
+/// answers of a web application go to a web server. A native one may have any redirect URI, for an
+/// `https` one can be claimed by an app (RFC 8252 §7.2).
+fn check_application_type(
+    document: &Map<String, Value>,
+    redirect_uris: &[RedirectUri],
+) -> Result<(), OAuthError> {
+    match text(document, "application_type")? {
+        None | Some("native") => Ok(()),
+        Some("web") => match redirect_uris.iter().find(|uri| uri.is_native()) {
+            None => Ok(()),
+            Some(uri) => Err(OAuthError::invalid_redirect_uri(format!(
+                "The redirect URI {} is not one of a web application; the application_type is native.",
+                describable(uri.as_str())
+            ))),
+        },
+        Some(_) => Err(invalid("application_type must be web or native.")),
+    }
 }
 
 /// What a stranger sent, fit for an `error_description` (RFC 6749 §5.2: no quotes, no backslash,

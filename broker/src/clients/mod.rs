@@ -10,6 +10,7 @@
 //! [`crate::token`]'s.
 
 mod document;
+mod expiry;
 mod freshness;
 mod json;
 mod metadata;
@@ -19,10 +20,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_client::http::{GuardedClient, HttpError, Loopback};
+use broker_client::secret::Secret;
 use moka::future::Cache;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
 pub use document::{DocumentError, DocumentFault};
+pub use expiry::forget_unused;
 pub(crate) use json::object;
 pub use metadata::ClientMetadata;
 pub(crate) use metadata::{invalid, text};
@@ -30,6 +33,7 @@ pub use rotation::{RotationError, SecretRotation};
 
 use self::document::{Documents, Fetched, describes};
 use crate::ambient::Ambient;
+use crate::crypto;
 use crate::domain::{
     Actor, AuditEvent, AuditKind, Client, ClientDocument, ClientId, ClientKind, ClientStatus,
     ClientUrl, RedirectUri, RegistrationPolicy, RequestInfo, Timestamp, UrlClients,
@@ -407,8 +411,8 @@ fn event(kind: AuditKind, client: &Client, now: Timestamp, info: &RequestInfo) -
     event
 }
 
-/// What an administrator wants to know of a client's document.
-fn summary(client: &Client) -> serde_json::Value {
+/// What an administrator wants to know of how a client describes itself.
+pub(crate) fn summary(client: &Client) -> serde_json::Value {
     let redirect_uris: Vec<&str> = client
         .redirect_uris
         .iter()
@@ -424,5 +428,16 @@ fn summary(client: &Client) -> serde_json::Value {
         "redirect_uris": redirect_uris,
         "grant_types": grant_types,
         "scope": client.scope,
+        "token_endpoint_auth_method": client.auth_method.as_str(),
+        "status": client.status.as_str(),
+    })
+}
+
+/// Compares with every secret of the client that is good at `now`, without stopping at the first.
+pub(crate) fn has_secret(client: &Client, secret: &Secret, now: Timestamp) -> bool {
+    let presented = crypto::hash(secret.expose());
+    let good = client.secrets.iter().filter(|secret| secret.is_good(now));
+    good.fold(false, |found, valid| {
+        found | crypto::same(valid.hash.as_bytes(), presented.as_bytes())
     })
 }

@@ -10,6 +10,7 @@ use crate::domain::{
     TokenEndpointAuthMethod, UrlClients,
 };
 use crate::keys::Policy;
+use crate::register::Limits;
 use crate::storage;
 use crate::token::Lifetimes;
 use crate::upstream;
@@ -98,6 +99,15 @@ impl Config {
             EmailUids::Accepted
         } else {
             EmailUids::Refused
+        }
+    }
+
+    /// How much strangers may register.
+    #[must_use]
+    pub const fn registration_limits(&self) -> Limits {
+        Limits {
+            attempts_per_hour: self.registration.attempts_per_hour,
+            most_clients: self.registration.most_clients,
         }
     }
 

@@ -1,5 +1,7 @@
 //! `[registration]`: clients that nobody here has registered.
 
+use std::time::Duration;
+
 use super::read::Section;
 use crate::domain::{ClientId, ClientUrl, Domain, RedirectUri, RegistrationPolicy};
 
@@ -13,6 +15,22 @@ pub struct Registration {
     /// Default `open`, because MCP clients expect it. `BROKER__REGISTRATION__POLICY`. `approval`
     /// where only known programs may reach your Nextcloud.
     pub policy: RegistrationPolicy,
+    /// How often one address may try to register a client in an hour; for IPv6 its whole /64 network.
+    ///
+    /// Default `100`, at least `1`. `BROKER__REGISTRATION__ATTEMPTS_PER_HOUR`. Higher where many
+    /// people come from one address.
+    pub attempts_per_hour: u32,
+    /// How many clients that registered themselves there may be at once.
+    ///
+    /// Default `10000`, at least `1`. `BROKER__REGISTRATION__MOST_CLIENTS`. Higher for an
+    /// installation with tens of thousands of people.
+    pub most_clients: u32,
+    /// After how long a client that nobody let in and nobody used is forgotten.
+    ///
+    /// Default `30d`, at least `1d`. `BROKER__REGISTRATION__UNUSED_AFTER`. For clients that registered
+    /// themselves and were never logged in with, and for documents of URL clients that were not used
+    /// for so long. Longer where approval takes its time.
+    pub unused_after: Duration,
     /// What becomes of clients whose id is the URL of a document about them: `open`, `approval` or
     /// `closed`, as for `policy`.
     ///
@@ -80,6 +98,14 @@ impl AllowedClient {
 impl Registration {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let policy = section.or("policy", RegistrationPolicy::Open);
+        let attempts_per_hour = at_least_one(&mut section, "attempts_per_hour", 100);
+        let most_clients = at_least_one(&mut section, "most_clients", 10_000);
+        let unused_after = section.checked(
+            "unused_after",
+            Duration::from_hours(30 * 24),
+            |duration| *duration >= Duration::from_hours(24),
+            "must be at least 1d: a person may log in tomorrow",
+        );
         let url_clients = section.or("url_clients", policy);
         let url_client_domains_allow = section.list("url_client_domains_allow");
         let url_client_domains_deny = section.list("url_client_domains_deny");
@@ -88,6 +114,9 @@ impl Registration {
         section.finish();
         Self {
             policy,
+            attempts_per_hour,
+            most_clients,
+            unused_after,
             url_clients,
             url_client_domains_allow,
             url_client_domains_deny,
@@ -95,4 +124,13 @@ impl Registration {
             allowed_clients,
         }
     }
+}
+
+fn at_least_one(section: &mut Section<'_>, key: &'static str, default: u32) -> u32 {
+    section.checked(
+        key,
+        default,
+        |number| *number > 0,
+        "must be at least 1; to let nobody register, set policy to \"closed\"",
+    )
 }

@@ -103,6 +103,14 @@ macro_rules! kinds {
 kinds! {
     /// A client registered itself (RFC 7591), or was refused; or one whose id is a URL was first seen.
     ClientRegistered => "client.registered",
+    /// Somebody asked for a registration with a token that is not the client's.
+    ClientReadRefused => "client.read_refused",
+    /// A client that registered itself and was not used is registered no more.
+    ClientExpired => "client.expired",
+    /// An initial access token was created.
+    RegistrationTokenCreated => "registration.token_created",
+    /// An initial access token was revoked.
+    RegistrationTokenRevoked => "registration.token_revoked",
     /// The document of a client whose id is a URL says something else than before.
     ClientDocumentChanged => "client.document_changed",
     /// The configuration created or changed a client.
@@ -111,13 +119,15 @@ kinds! {
     ClientSecretRotated => "client.secret_rotated",
     /// An administrator registered a client.
     ClientCreated => "client.created",
-    /// A client's registration was changed.
+    /// A client's registration was changed, by an administrator or by the client itself (RFC 7592); or
+    /// the client was refused.
     ClientUpdated => "client.updated",
     /// An administrator let a client in.
     ClientApproved => "client.approved",
     /// A client was shut out, and its sessions ended.
     ClientBlocked => "client.blocked",
-    /// A client was deleted, and its sessions ended.
+    /// A client was deleted, by an administrator or by itself (RFC 7592), and its sessions ended; or the
+    /// client was refused.
     ClientDeleted => "client.deleted",
     /// An administrator ended everything of a user.
     UserRevoked => "user.revoked",

@@ -61,7 +61,7 @@ pub struct Endpoints {
     pub token: Arc<TokenEndpoint>,
     /// `/oauth/revoke`.
     pub revocation: Arc<RevocationEndpoint>,
-    /// `/oauth/register`.
+    /// `/oauth/register`, `/oauth/register/{client_id}`.
     pub registration: Arc<RegistrationEndpoint>,
     /// `/health/…`.
     pub health: Arc<Health>,
@@ -72,6 +72,11 @@ pub fn public(endpoints: Endpoints, ambient: Ambient) -> Router {
     let token = post(token::token).with_state(endpoints.token);
     let revoke = post(revoke::revoke).with_state(endpoints.revocation);
     let register = post(register::register)
+        .layer(DefaultBodyLimit::max(LARGEST_DOCUMENT))
+        .with_state(Arc::clone(&endpoints.registration));
+    let registered = get(register::read)
+        .put(register::update)
+        .delete(register::delete)
         .layer(DefaultBodyLimit::max(LARGEST_DOCUMENT))
         .with_state(endpoints.registration);
     let ready = get(health::ready).with_state(endpoints.health);
@@ -87,6 +92,10 @@ pub fn public(endpoints: Endpoints, ambient: Ambient) -> Router {
         .route("/oauth/token", unstored(browsers(token)))
         .route("/oauth/revoke", unstored(browsers(revoke)))
         .route("/oauth/register", unstored(browsers(register)))
+        .route(
+            "/oauth/register/{client_id}",
+            unstored(browsers(registered)),
+        )
         .route("/health/live", unstored(get(health::live)))
         .route("/health/ready", unstored(ready));
     layered(router, ambient)
@@ -156,13 +165,17 @@ fn browsers<S: Clone + Send + Sync + 'static>(route: MethodRouter<S>) -> MethodR
     route.fallback(wrong_method).layer(
         CorsLayer::new()
             .allow_origin(tower_http::cors::Any)
-            .allow_methods([Method::GET, Method::POST])
+            .allow_methods([Method::GET, Method::POST, Method::PUT, Method::DELETE])
             .allow_headers([
                 header::AUTHORIZATION,
                 header::CONTENT_TYPE,
                 HeaderName::from_static("mcp-protocol-version"),
             ])
-            .expose_headers([header::WWW_AUTHENTICATE, request::REQUEST_ID])
+            .expose_headers([
+                header::WWW_AUTHENTICATE,
+                header::RETRY_AFTER,
+                request::REQUEST_ID,
+            ])
             .max_age(Duration::from_hours(24)),
     )
 }

@@ -15,9 +15,8 @@ use percent_encoding::percent_decode_str;
 
 use super::Form;
 use crate::ambient::Ambient;
-use crate::clients::{Clients, Refusal};
-use crate::crypto;
-use crate::domain::{Client, ClientId, Timestamp};
+use crate::clients::{Clients, Refusal, has_secret};
+use crate::domain::{Client, ClientId};
 use crate::live::Live;
 
 /// What a request says about its client.
@@ -160,15 +159,6 @@ impl ClientAuthenticator {
         }
         Ok(self.clients.known(&id).await?.map(Arc::new))
     }
-}
-
-/// Compares with every valid secret, without stopping at the first.
-fn has_secret(client: &Client, secret: &Secret, now: Timestamp) -> bool {
-    let presented = crypto::hash(secret.expose());
-    let good = client.secrets.iter().filter(|secret| secret.is_good(now));
-    good.fold(false, |found, valid| {
-        found | crypto::same(valid.hash.as_bytes(), presented.as_bytes())
-    })
 }
 
 #[cfg(test)]

@@ -125,6 +125,9 @@ impl TokenEndpoint {
         transaction
             .adopt_upstream_tokens(&flow, &grant.id, grant.expires_at)
             .await?;
+        transaction
+            .record_client_use(&grant.client_id, event.at)
+            .await?;
         if let Some(handle) = &refresh_token {
             let row = refresh::first(handle.hash(), grant, event.at, self.lifetimes);
             transaction.insert_refresh_token(&row).await?;

@@ -207,6 +207,54 @@ async fn admin_token_create_prints_the_token_and_nothing_else() {
     assert_eq!(written, ["admin.token_revoked", "admin.token_created"]);
 }
 
+#[tokio::test]
+async fn registration_token_create_prints_the_token_and_nothing_else() {
+    let installation = Installation::new();
+    let create = ["registration-token", "create", "--name", "ci"];
+    let limited = [&create[..], &["--expires-in", "7d", "--uses", "2"]].concat();
+    let output = installation.run(&limited);
+    assert!(output.status.success(), "{}", stderr(&output));
+    let text = stdout(&output);
+    let token = text.strip_suffix('\n').unwrap();
+    assert_eq!(token.len(), 43);
+    assert!(!stderr(&output).contains(token));
+
+    let store = installation.store().await;
+    let hash = crypto::hash(token);
+    let stored = store.registration_token(&hash).await.unwrap().unwrap();
+    assert_eq!((stored.most_uses, stored.uses), (Some(2), 0));
+    let life = stored.expires_at.unwrap().since(stored.created_at);
+    assert_eq!(life, Duration::from_hours(7 * 24));
+
+    let again = installation.run(&create);
+    assert_eq!(again.status.code(), Some(1));
+    assert!(stderr(&again).contains("ci already"), "{}", stderr(&again));
+    for wrong in [["--expires-in", "soon"], ["--uses", "0"]] {
+        let output = installation.run(&[&create[..], &wrong].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    }
+    let list = stdout(&installation.run(&["registration-token", "list"]));
+    assert!(list.starts_with("ci\t0 of 2 uses\tcreated "), "{list}");
+    assert!(
+        list.contains("\tuntil 20") && !list.contains(token),
+        "{list}"
+    );
+
+    let revoke = ["registration-token", "revoke", "--name", "ci"];
+    assert!(installation.run(&revoke).status.success());
+    assert_eq!(store.registration_token(&hash).await.unwrap(), None);
+    assert_eq!(installation.run(&revoke).status.code(), Some(1));
+    let page = store
+        .list_audit(&AuditFilter::default(), None, 10)
+        .await
+        .unwrap();
+    let written = page.items.iter().map(|item| item.event.kind.as_str());
+    assert_eq!(
+        written.collect::<Vec<_>>(),
+        ["registration.token_revoked", "registration.token_created"]
+    );
+}
+
 #[test]
 fn keys_rotate_publishes_ahead_and_now_warns() {
     let installation = Installation::new();
@@ -281,6 +329,7 @@ async fn the_tasks_follow_another_replica_within_a_second_and_stop_when_told() {
             authorizations: Duration::from_hours(1),
             grants: Duration::from_hours(1),
         },
+        unused_after: Duration::from_hours(24),
     }
     .start(&stop);
 

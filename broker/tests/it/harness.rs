@@ -24,6 +24,7 @@ use broker::domain::{
 };
 use broker::keys::{Algorithm, Keyring, Policy};
 use broker::live::Live;
+use broker::register::Limits;
 use broker::storage::{self, AuditFilter, Store, Synchronous};
 use broker::token::Lifetimes;
 use broker::upstream::{self, Upstream};
@@ -556,6 +557,11 @@ fn plan() -> Plan {
         settings: Settings {
             issuer: ISSUER.to_owned(),
             registration: RegistrationPolicy::Open,
+            registration_limits: Limits {
+                // Tests of other things register much.
+                attempts_per_hour: 10_000,
+                most_clients: 1_000,
+            },
             url_clients: UrlClients {
                 policy: RegistrationPolicy::Open,
                 allow: Vec::new(),

@@ -1,11 +1,13 @@
 //! Dynamic client registration: RFC 7591, with the documents that MCP clients really send.
 
-use broker::domain::{AuditKind, ClientId, ClientKind, ClientStatus, Outcome, RegistrationPolicy};
+use broker::domain::{
+    AuditKind, Catalog, ClientId, ClientKind, ClientStatus, Outcome, RegistrationPolicy,
+};
 use broker_client::oauth::ErrorCode;
 use http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Broker, NOW};
+use crate::harness::{Answer, Broker, ISSUER, NOW};
 
 const REGISTER: &str = "/oauth/register";
 
@@ -35,6 +37,8 @@ async fn a_public_client_gets_its_registration_with_all_defaults() {
         "redirect_uris": ["http://localhost:3118/callback"],
         "grant_types": ["authorization_code", "refresh_token"], "response_types": ["code"],
         "token_endpoint_auth_method": "none", "scope": "notes.read",
+        "registration_access_token": registered["registration_access_token"],
+        "registration_client_uri": format!("{ISSUER}/oauth/register/{id}"),
     });
     assert_eq!(registered, expected);
 
@@ -127,6 +131,7 @@ async fn what_real_clients_send_is_accepted() {
             "grant_types": ["authorization_code", "urn:ietf:params:oauth:grant-type:jwt-bearer",
                 "urn:ietf:params:oauth:grant-type:token-exchange", "client_credentials"],
             "resource": "https://mcp.example", "token_endpoint_auth_methods_supported": ["none"],
+            "software_statement": "eyJhbGciOiJub25lIn0.e30.", "client_name#de": "Agent",
             "x": {"y": [1, 2, 3]}, "logo_uri": null, "client_name": "",
         }),
         // The scope of a first challenge, which may name scopes that we do not know.
@@ -214,6 +219,14 @@ async fn what_cannot_be_registered_is_refused_with_the_code_of_the_rfc() {
         ),
         (with("scope", json!("no\\scope")), "invalid_client_metadata"),
         (
+            with("application_type", json!("toaster")),
+            "invalid_client_metadata",
+        ),
+        (
+            with("application_type", json!("web")),
+            "invalid_redirect_uri",
+        ),
+        (
             with("software_id", json!("x".repeat(1025))),
             "invalid_client_metadata",
         ),
@@ -250,6 +263,46 @@ async fn a_bad_redirect_uri_is_named_in_words_that_an_answer_may_hold() {
             .bytes()
             .all(|byte| (0x20..0x7f).contains(&byte) && !b"\"\\".contains(&byte))
     );
+}
+
+#[tokio::test]
+async fn a_web_application_gets_its_answers_at_a_web_server() {
+    let broker = Broker::start().await;
+    for (application_type, redirect_uri, accepted) in [
+        ("web", "https://app.example/cb", true),
+        ("web", "https://localhost/cb", false),
+        ("web", "http://127.0.0.1/cb", false),
+        ("web", "com.example.app:/cb", false),
+        ("native", "https://app.example/cb", true),
+        ("native", "http://127.0.0.1/cb", true),
+        ("native", "com.example.app:/cb", true),
+    ] {
+        let document = json!({
+            "application_type": application_type, "redirect_uris": [redirect_uri],
+            "token_endpoint_auth_method": "none",
+        });
+        let answer = register(&broker, &document).await;
+        if accepted {
+            assert_eq!(answer.json()["application_type"], application_type);
+        } else {
+            answer.assert_refused(400, "invalid_redirect_uri");
+            assert!(answer.body.contains(redirect_uri), "{}", answer.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn where_no_resource_is_the_default_the_scope_is_what_any_gives() {
+    let broker = Broker::planned(|plan| {
+        let mut resources = plan.catalog.resources().to_vec();
+        resources[0].is_default = false;
+        resources[1].default_scopes = "files.read".parse().unwrap();
+        plan.catalog = Catalog::new(resources, plan.catalog.downstreams().to_vec());
+    })
+    .await;
+    let document = json!({"redirect_uris": ["http://localhost/cb"]});
+    let registered = register(&broker, &document).await.json();
+    assert_eq!(registered["scope"], "files.read notes.read");
 }
 
 #[tokio::test]

@@ -70,7 +70,8 @@ pub(super) fn broker(
         },
         // Every client of an installation like this is on this machine, and so is the person.
         "consent": { "danger_remember_native_apps": true },
-        "registration": { "policy": options.registration },
+        // All tests register from one address.
+        "registration": { "policy": options.registration, "attempts_per_hour": 100_000 },
         "resources": [{
             "id": mcp_url,
             "name": "Nextcloud tools",
