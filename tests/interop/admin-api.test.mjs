@@ -4,6 +4,7 @@
 
 import { after, before, describe, test } from 'node:test';
 import assert from 'node:assert/strict';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
 import { Child } from './lib/process.mjs';
@@ -28,7 +29,8 @@ describe('schemathesis', { skip: PYTHON ? false : 'INTEROP_PYTHON is not set' },
       // Beyond its schema a body has to fit the installation: resources that exist, URIs that may be used.
       '--exclude-checks', 'positive_data_acceptance',
       '--no-color',
-    ]);
+      // It keeps notes where it runs.
+    ], { cwd: tmpdir() });
     const code = await run.exit();
     assert.equal(code, 0, run.output);
     assert.match(run.output, /Tested: \d+/);
