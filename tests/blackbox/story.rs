@@ -18,6 +18,11 @@ fn the_story_comes_true_where_the_identity_provider_exchanges_its_own_tokens() -
     )
 }
 
+#[test]
+fn a_nextcloud_with_nothing_added_will_do_for_the_story() -> Result<()> {
+    comes_true("session", &["Nextcloud's own app `oauth2`"])
+}
+
 fn comes_true(strategy: &str, more: &[&str]) -> Result<()> {
     run(async {
         let deployment = own(&format!("story-{strategy}"), |options| {

@@ -17,10 +17,12 @@ use serde_json::{Value, json};
 use url::Url;
 
 pub use self::addresses::Addresses;
-use self::config::{BROKER_CLIENT_ID, GATEWAY_CLIENT_ID, NEXTCLOUD, Secrets, UpstreamConfig};
+use self::config::{
+    BROKER_CLIENT_ID, GATEWAY_CLIENT_ID, NEXTCLOUD, Secrets, UpstreamConfig, UpstreamKind,
+};
 use crate::http::Http;
 use crate::idp::{IdpHandle, IdpOptions, User};
-use crate::nextcloud::{Account, NextcloudStandIn, ProviderEntry, StandInConfig};
+use crate::nextcloud::{Account, NextcloudStandIn, OAuth2Client, ProviderEntry, StandInConfig};
 use crate::ports;
 use crate::process::{Binaries, Launch, Process};
 use crate::proxy::RoundRobin;
@@ -198,6 +200,12 @@ impl Deployment {
         &self.options.users
     }
 
+    /// Whether users log in at something of this installation, where their passwords are known.
+    #[must_use]
+    pub fn knows_passwords(&self) -> bool {
+        self.idp.is_some() || self.options.upstream.is_none()
+    }
+
     /// The Nextcloud that the gateway uses.
     #[must_use]
     pub fn nextcloud_url(&self) -> String {
@@ -322,9 +330,24 @@ async fn start_idp(
 ) -> Result<(Option<IdpHandle>, UpstreamConfig)> {
     if let Some(upstream) = &options.upstream {
         let config = UpstreamConfig {
+            kind: UpstreamKind::Oidc,
             issuer: upstream.issuer.clone(),
             client_id: upstream.client_id.clone(),
             client_secret: upstream.client_secret.clone(),
+        };
+        return Ok((None, config));
+    }
+    if options.strategy == "session" {
+        // What every Nextcloud has: users log in at the Nextcloud itself.
+        ensure!(
+            options.nextcloud.is_none(),
+            "with a real Nextcloud the strategy session needs a provider (--upstream)"
+        );
+        let config = UpstreamConfig {
+            kind: UpstreamKind::NextcloudOauth2,
+            issuer: options.nextcloud_url(addresses),
+            client_id: BROKER_CLIENT_ID.to_owned(),
+            client_secret: secrets.upstream.clone(),
         };
         return Ok((None, config));
     }
@@ -342,6 +365,7 @@ async fn start_idp(
     .await
     .context("development identity provider")?;
     let config = UpstreamConfig {
+        kind: UpstreamKind::Oidc,
         issuer: idp.issuer().to_owned(),
         client_id: BROKER_CLIENT_ID.to_owned(),
         client_secret: secrets.upstream.clone(),
@@ -374,6 +398,13 @@ async fn start_nextcloud(
         ..StandInConfig::default()
     })
     .await?;
+    if upstream.kind == UpstreamKind::NextcloudOauth2 {
+        nextcloud.register_oauth2_client(OAuth2Client {
+            id: upstream.client_id.clone(),
+            secret: upstream.client_secret.clone(),
+            redirect_uri: format!("{}/oauth/callback", addresses.issuer()),
+        });
+    }
     Ok(Some(nextcloud))
 }
 

@@ -58,7 +58,7 @@ pub async fn tell(deployment: &Deployment, narrator: &mut Narrator<'_>) -> Resul
     let tokens = teller.log_in(narrator, &known, alice).await?;
     let note = teller.create_note(narrator, &tokens).await?;
     proof::nextcloud_saw(deployment, narrator, alice, &note)?;
-    if let (Some(bob), Some(_)) = (rest.first(), &deployment.idp) {
+    if let (Some(bob), true) = (rest.first(), deployment.knows_passwords()) {
         teller.other_user(narrator, &known, bob, &note).await?;
     }
     let successor = teller.refresh(narrator, &known, &tokens).await?;
@@ -195,7 +195,7 @@ impl Teller<'_> {
 
         narrator.step(format!("It calls the tool {CREATE_NOTE}."))?;
         let title = format!("Written by an agent {}", &random::token()[..6]);
-        let content = "Created with a token that lived for one call.";
+        let content = "Created with a token that the agent has never seen.";
         narrator.value("title", &title)?;
         narrator
             .detail("The gateway verifies the caller's token, exchanges it at the broker for a")?;

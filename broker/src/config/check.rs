@@ -8,7 +8,7 @@ use url::{Host, Url};
 use super::read::Problems;
 use super::{AuthenticationMethod, Config};
 use crate::crypto::Cipher;
-use crate::upstream::check_parameters;
+use crate::upstream::{Kind, check_parameters};
 
 /// Writes down what does not fit together.
 pub(super) fn check(config: &Config, problems: &Problems) {
@@ -86,6 +86,12 @@ fn upstream(config: &Config, problems: &Problems) {
         problems.add(
             "upstream.client_secret",
             "is never sent with client_authentication none; remove one of them",
+        );
+    }
+    if public && upstream.kind != Kind::Oidc {
+        problems.add(
+            "upstream.client_authentication",
+            "Nextcloud's apps know no public clients: set upstream.client_secret instead",
         );
     }
 }

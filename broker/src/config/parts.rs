@@ -131,6 +131,7 @@ impl Config {
             .clone()
             .unwrap_or_else(|| Secret::new(""));
         upstream::Config {
+            kind: configured.kind,
             issuer: configured.issuer.clone(),
             authentication: match configured.client_authentication {
                 AuthenticationMethod::ClientSecretBasic => ClientAuthentication::Basic {

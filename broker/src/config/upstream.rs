@@ -5,11 +5,19 @@ use broker_client::secret::Secret;
 use url::Url;
 
 use super::read::Section;
+use crate::upstream::Kind;
 
 /// `[upstream]`.
 #[derive(Debug, Clone)]
 pub struct Upstream {
-    /// The provider's issuer, exactly as its discovery document spells it.
+    /// What the provider is: `oidc` (any OpenID provider), `nextcloud_oidc` (Nextcloud's app
+    /// `oidc`) or `nextcloud_oauth2` (the app `oauth2` that every Nextcloud has; with strategy
+    /// `session` nothing else is needed).
+    ///
+    /// Default `oidc`. `BROKER__UPSTREAM__KIND`.
+    pub kind: Kind,
+    /// The provider's issuer, exactly as its discovery document spells it; with `nextcloud_oauth2`
+    /// the base URL of the Nextcloud.
     ///
     /// Required. `BROKER__UPSTREAM__ISSUER`. Users are told apart by it: a change makes them new
     /// users.
@@ -25,13 +33,16 @@ pub struct Upstream {
     /// How we prove who we are at the provider's token endpoint: `client_secret_basic`,
     /// `client_secret_post` or `none`.
     ///
-    /// Default `client_secret_basic`. `BROKER__UPSTREAM__CLIENT_AUTHENTICATION`. Change it when
-    /// the provider answers `invalid_client` although the secret is right.
+    /// Default `client_secret_basic`, at a Nextcloud `client_secret_post`.
+    /// `BROKER__UPSTREAM__CLIENT_AUTHENTICATION`. Change it when the provider answers
+    /// `invalid_client` although the secret is right.
     pub client_authentication: AuthenticationMethod,
     /// The scopes we ask for.
     ///
-    /// Default `["openid", "profile", "email"]`. `BROKER__UPSTREAM__SCOPES`. Add what brings the
-    /// claim of `uid_claim`.
+    /// Default `["openid", "profile", "email"]`, with `nextcloud_oidc` also `offline_access`; with
+    /// `nextcloud_oauth2` there are none. `BROKER__UPSTREAM__SCOPES`. Add what brings the claim of
+    /// `uid_claim`, and with strategy `session` what brings a refresh token, mostly
+    /// `offline_access`.
     pub scopes: Scope,
     /// The base URL that browsers use in place of the issuer's.
     ///
@@ -58,7 +69,8 @@ pub struct Upstream {
     ///
     /// Default: none. `BROKER__UPSTREAM__AUTHORIZE_PARAMETERS`.
     pub authorize_parameters: Vec<(String, String)>,
-    /// The claim of the ID token that holds the exact Nextcloud user id.
+    /// The claim of the ID token that holds the exact Nextcloud user id; `nextcloud_oauth2` says it
+    /// by itself.
     ///
     /// Default `sub`. `BROKER__UPSTREAM__UID_CLAIM`. Set it to `preferred_username`, or a claim of
     /// your own, where the provider's `sub` is not the Nextcloud user id.
@@ -84,14 +96,20 @@ pub enum AuthenticationMethod {
 
 impl Upstream {
     pub(super) fn read(mut section: Section<'_>) -> Option<Self> {
+        let kind = section.or("kind", Kind::Oidc);
         let issuer = section.required("issuer", "the identity provider's issuer URL");
         let client_id = section.required("client_id", "the broker's client id at the provider");
         let client_secret = section.optional("client_secret");
         let client_authentication = section.or(
             "client_authentication",
-            AuthenticationMethod::ClientSecretBasic,
+            match kind {
+                Kind::Oidc => AuthenticationMethod::ClientSecretBasic,
+                Kind::NextcloudOidc | Kind::NextcloudOauth2 => {
+                    AuthenticationMethod::ClientSecretPost
+                }
+            },
         );
-        let scopes = scopes(&mut section);
+        let scopes = scopes(&mut section, kind);
         let public_url = section.optional("public_url");
         let back_channel_url = section.optional("back_channel_url");
         let send_resource = section.or("send_resource", false);
@@ -101,6 +119,7 @@ impl Upstream {
         let danger_email_uids = section.or("danger_email_uids", false);
         section.finish();
         Some(Self {
+            kind,
             issuer: issuer?,
             client_id: client_id?,
             client_secret,
@@ -117,13 +136,25 @@ impl Upstream {
     }
 }
 
-fn scopes(section: &mut Section<'_>) -> Scope {
+fn scopes(section: &mut Section<'_>, kind: Kind) -> Scope {
     let written: Vec<String> = section.list("scopes");
+    let usual: &[&str] = match kind {
+        Kind::Oidc => &["openid", "profile", "email"],
+        // Without it there is no refresh token, and a session lasts for a quarter of an hour.
+        Kind::NextcloudOidc => &["openid", "profile", "email", "offline_access"],
+        Kind::NextcloudOauth2 => &[],
+    };
     let tokens = if written.is_empty() {
-        ["openid", "profile", "email"].map(str::to_owned).to_vec()
+        usual.iter().copied().map(str::to_owned).collect()
     } else {
         written
     };
+    if kind == Kind::NextcloudOauth2 && !tokens.is_empty() {
+        section.problem(
+            "scopes",
+            "Nextcloud's app oauth2 knows no scopes: leave the key out",
+        );
+    }
     Scope::from_tokens(tokens).unwrap_or_else(|error| {
         section.problem("scopes", error.to_string());
         Scope::new()

@@ -14,6 +14,7 @@ use crate::domain::{
 };
 use crate::keys::Algorithm;
 use crate::storage::Synchronous;
+use crate::upstream::Kind;
 
 impl FromValue for Value {
     fn from_value(value: Value) -> Result<Self, String> {
@@ -232,6 +233,11 @@ words! {
     Synchronous {
         "full" => Self::Full,
         "normal" => Self::Normal,
+    }
+    Kind {
+        "oidc" => Self::Oidc,
+        "nextcloud_oidc" => Self::NextcloudOidc,
+        "nextcloud_oauth2" => Self::NextcloudOauth2,
     }
     super::AuthenticationMethod {
         "client_secret_basic" => Self::ClientSecretBasic,

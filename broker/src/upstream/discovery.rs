@@ -1,12 +1,17 @@
 //! Where the IdP's endpoints are, for the browser and for us.
 //!
 //! Fetching, caching and the comparison of `issuer` are [`broker_client::discovery`]'s; here each
-//! endpoint gets the base that whoever calls it must use.
+//! endpoint gets the base that whoever calls it must use. Nextcloud's bundled `oauth2` app has no
+//! metadata; its addresses are known.
 
 use std::sync::Arc;
 
 use broker_client::discovery::{self, Discovery, ServerMetadata};
+use broker_client::http::HttpError;
+use http::StatusCode;
 use url::Url;
+
+use super::Kind;
 
 /// Why the IdP's metadata cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +22,12 @@ pub enum DiscoveryError {
     /// It lacks an endpoint that a login needs.
     #[error("the identity provider's metadata has no {0}")]
     Missing(&'static str),
+    /// A Nextcloud cannot be asked whether it is up.
+    #[error("the Nextcloud does not answer")]
+    Status(#[source] HttpError),
+    /// A Nextcloud says that it is not up.
+    #[error("the Nextcloud answers {0}")]
+    Down(StatusCode),
 }
 
 impl DiscoveryError {
@@ -25,6 +36,7 @@ impl DiscoveryError {
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Missing(_) => false,
+            Self::Status(_) | Self::Down(_) => true,
             Self::Metadata(error) => match error.as_ref() {
                 discovery::DiscoveryError::Http(_) | discovery::DiscoveryError::Aborted(_) => true,
                 discovery::DiscoveryError::NotFound(status) => status.is_server_error(),
@@ -35,8 +47,12 @@ impl DiscoveryError {
     }
 }
 
+/// Where Nextcloud's bundled `oauth2` app is, below the base of the Nextcloud.
+const OAUTH2_APP: &str = "/index.php/apps/oauth2";
+
 /// The IdP's endpoints.
 pub(super) struct Endpoints {
+    kind: Kind,
     discovery: Arc<Discovery>,
     issuer: Url,
     public_url: Option<Url>,
@@ -45,12 +61,14 @@ pub(super) struct Endpoints {
 
 impl Endpoints {
     pub(super) fn new(
+        kind: Kind,
         discovery: Arc<Discovery>,
         issuer: Url,
         public_url: Option<Url>,
         back_channel_url: Option<Url>,
     ) -> Self {
         Self {
+            kind,
             discovery,
             issuer,
             public_url,
@@ -65,6 +83,12 @@ impl Endpoints {
 
     /// Where the browser logs in.
     pub(super) async fn authorization(&self) -> Result<Url, DiscoveryError> {
+        if self.kind == Kind::NextcloudOauth2 {
+            return Ok(below(
+                self.public_base(),
+                &format!("{OAUTH2_APP}/authorize"),
+            ));
+        }
         let metadata = self.metadata().await?;
         let endpoint = metadata
             .authorization_endpoint
@@ -75,6 +99,12 @@ impl Endpoints {
 
     /// Where we redeem codes.
     pub(super) async fn token(&self) -> Result<Url, DiscoveryError> {
+        if self.kind == Kind::NextcloudOauth2 {
+            return Ok(below(
+                self.back_channel(),
+                &format!("{OAUTH2_APP}/api/v1/token"),
+            ));
+        }
         let metadata = self.metadata().await?;
         let endpoint = metadata
             .token_endpoint
@@ -85,10 +115,22 @@ impl Endpoints {
 
     /// Whether authorization responses carry `iss` (RFC 9207 §3).
     pub(super) async fn announces_iss(&self) -> Result<bool, DiscoveryError> {
+        if self.kind == Kind::NextcloudOauth2 {
+            return Ok(false);
+        }
         Ok(self
             .metadata()
             .await?
             .authorization_response_iss_parameter_supported)
+    }
+
+    /// Where a Nextcloud says that it is up, for whoever has no metadata to ask for.
+    pub(super) fn status(&self) -> Url {
+        below(self.back_channel(), "/status.php")
+    }
+
+    fn back_channel(&self) -> &Url {
+        self.back_channel_url.as_ref().unwrap_or(&self.issuer)
     }
 
     async fn metadata(&self) -> Result<Arc<ServerMetadata>, DiscoveryError> {
@@ -107,6 +149,13 @@ impl Endpoints {
                 .is_some_and(|base| base.origin() == origin);
         discovery::rebase(endpoint, is_internal.then_some(self.public_base()))
     }
+}
+
+/// The address of `path` below `base`, which may have a path of its own.
+fn below(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+    url
 }
 
 #[cfg(test)]
@@ -130,6 +179,7 @@ mod tests {
             Arc::new(SystemClock),
         );
         Endpoints::new(
+            Kind::Oidc,
             Arc::new(discovery),
             url(issuer),
             public.map(url),
@@ -164,5 +214,25 @@ mod tests {
             endpoints.for_browser(&url("http://idp:8080/authorize")),
             url("https://id.example/authorize")
         );
+    }
+
+    #[tokio::test]
+    async fn the_bundled_oauth2_app_needs_no_metadata() {
+        let mut endpoints = endpoints(
+            "https://cloud.example/nc/",
+            None,
+            Some("http://nextcloud:8080"),
+        );
+        endpoints.kind = Kind::NextcloudOauth2;
+        assert_eq!(
+            endpoints.authorization().await.unwrap(),
+            url("https://cloud.example/nc/index.php/apps/oauth2/authorize")
+        );
+        assert_eq!(
+            endpoints.token().await.unwrap(),
+            url("http://nextcloud:8080/index.php/apps/oauth2/api/v1/token")
+        );
+        assert_eq!(endpoints.status(), url("http://nextcloud:8080/status.php"));
+        assert!(!endpoints.announces_iss().await.unwrap());
     }
 }

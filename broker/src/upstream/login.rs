@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use url::Url;
 
-use super::{DiscoveryError, Upstream};
+use super::{DiscoveryError, Kind, Upstream};
 use crate::crypto;
 use crate::domain::ResourceUri;
 
@@ -69,8 +69,15 @@ impl Upstream {
             .append_pair("response_type", "code")
             .append_pair("client_id", self.config.authentication.client_id())
             .append_pair("redirect_uri", &self.redirect_uri)
+            .append_pair("state", login.state);
+        if self.config.kind == Kind::NextcloudOauth2 {
+            // It knows no scopes, no PKCE and no ID token: the cookie and `state` bind the login.
+            query.extend_pairs(&self.config.authorize_parameters);
+            drop(query);
+            return Ok(url);
+        }
+        query
             .append_pair("scope", &self.scope())
-            .append_pair("state", login.state)
             .append_pair("nonce", login.nonce)
             .append_pair("code_challenge", &challenge(login.code_verifier))
             .append_pair("code_challenge_method", "S256");

@@ -30,10 +30,27 @@ pub use tokens::{TokenError, TokenSet};
 
 use crate::ambient::Ambient;
 use discovery::Endpoints;
+use tokens::TokenResponse;
+
+/// What kind of provider it is, as far as it matters here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kind {
+    /// Any OpenID provider.
+    #[default]
+    Oidc,
+    /// Nextcloud's app `oidc`: an OpenID provider with habits of its own, see the configuration.
+    NextcloudOidc,
+    /// Nextcloud's bundled app `oauth2`: no metadata, no PKCE, no scopes, no ID token; the token
+    /// response says who logged in.
+    NextcloudOauth2,
+}
 
 /// What the operator says about the IdP.
 pub struct Config {
-    /// The issuer, byte for byte as in its metadata and its `id_token`s.
+    /// What kind of provider it is.
+    pub kind: Kind,
+    /// The issuer, byte for byte as in its metadata and its `id_token`s; for the bundled `oauth2`
+    /// app, which has neither, the base URL of the Nextcloud.
     pub issuer: String,
     /// Our client id there, and how we prove it at the token endpoint.
     pub authentication: ClientAuthentication,
@@ -128,6 +145,7 @@ impl Upstream {
             Arc::clone(&ambient.clock),
         );
         let endpoints = Endpoints::new(
+            config.kind,
             discovery,
             issuer,
             config.public_url.clone(),
@@ -153,12 +171,25 @@ impl Upstream {
             .to_owned()
     }
 
-    /// Whether the IdP's metadata can be had: what the readiness check reports.
+    /// Whether the IdP's metadata can be had, or the Nextcloud is up: what the readiness check
+    /// reports.
     ///
     /// # Errors
     /// See [`DiscoveryError`].
     pub async fn check(&self) -> Result<(), DiscoveryError> {
-        self.endpoints.announces_iss().await.map(|_| ())
+        if self.config.kind != Kind::NextcloudOauth2 {
+            return self.endpoints.announces_iss().await.map(|_| ());
+        }
+        let answer = self
+            .http
+            .get(&self.endpoints.status(), http::HeaderMap::new())
+            .await
+            .map_err(DiscoveryError::Status)?;
+        if answer.status.is_success() {
+            Ok(())
+        } else {
+            Err(DiscoveryError::Down(answer.status))
+        }
     }
 
     /// Checks the `iss` of an authorization response against mix-up (RFC 9207 §2.4): it must be our
@@ -187,12 +218,33 @@ impl Upstream {
         nonce: &str,
     ) -> Result<Identified, IdentifyError> {
         let response = self.redeem(code, code_verifier).await?;
+        if self.config.kind == Kind::NextcloudOauth2 {
+            return Ok(self.named_by(&response)?);
+        }
         let id_token = response
             .id_token
             .as_ref()
             .ok_or(TokenError::Response("no id_token"))?;
         Ok(Identified {
             identity: self.verify(id_token, nonce).await?,
+            tokens: response.tokens(),
+        })
+    }
+
+    /// Who logged in, as the token response itself says, which came straight from the Nextcloud.
+    fn named_by(&self, response: &TokenResponse) -> Result<Identified, TokenError> {
+        let uid = response
+            .user_id
+            .as_ref()
+            .filter(|uid| (1..=255).contains(&uid.len()))
+            .ok_or(TokenError::Response("no user_id"))?;
+        Ok(Identified {
+            identity: Identity {
+                issuer: self.config.issuer.clone(),
+                subject: uid.clone(),
+                nextcloud_uid: Some(uid.clone()),
+                name: Some(uid.clone()),
+            },
             tokens: response.tokens(),
         })
     }

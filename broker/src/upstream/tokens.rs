@@ -7,7 +7,7 @@ use broker_client::oauth::{Scope, grant_type, token_type};
 use broker_client::secret::Secret;
 use serde::{Deserialize, Deserializer};
 
-use super::{DiscoveryError, Upstream};
+use super::{DiscoveryError, Kind, Upstream};
 
 /// Why the token endpoint gave nothing. Holds nothing secret.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +80,8 @@ pub struct TokenSet {
 #[derive(Deserialize)]
 pub(super) struct TokenResponse {
     pub(super) id_token: Option<Secret>,
+    /// Who logged in, as Nextcloud's bundled `oauth2` app says it: the exact uid.
+    pub(super) user_id: Option<String>,
     access_token: Option<Secret>,
     refresh_token: Option<Secret>,
     #[serde(default, deserialize_with = "seconds")]
@@ -206,15 +208,24 @@ impl Upstream {
             return Err(TokenError::Unwell { status });
         }
         if !status.is_success() {
-            return Err(refusal(status, &answer.body));
+            return Err(refusal(self.config.kind, status, &answer.body));
         }
         serde_json::from_slice(&answer.body).map_err(|_| TokenError::Response("not JSON"))
     }
 }
 
-fn refusal(status: http::StatusCode, body: &[u8]) -> TokenError {
+/// The word by which an IdP says that a code or refresh token is no good (any more).
+const fn spent(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Oidc | Kind::NextcloudOidc => "invalid_grant",
+        // Its `invalid_grant` means that it does not know the `grant_type`.
+        Kind::NextcloudOauth2 => "invalid_request",
+    }
+}
+
+fn refusal(kind: Kind, status: http::StatusCode, body: &[u8]) -> TokenError {
     match serde_json::from_slice::<ErrorResponse>(body) {
-        Ok(response) if response.error == "invalid_grant" => TokenError::Grant,
+        Ok(response) if response.error == spent(kind) => TokenError::Grant,
         // The code goes to the log: only what RFC 6749 §5.2 lets an error code be, and not much.
         Ok(response)
             if response.error.len() <= 64
@@ -241,23 +252,40 @@ mod tests {
         let status = http::StatusCode::BAD_REQUEST;
         assert!(matches!(
             refusal(
+                Kind::Oidc,
                 status,
                 br#"{"error":"invalid_grant","error_description":"spent"}"#
             ),
             TokenError::Grant
         ));
         assert!(matches!(
-            refusal(status, br#"{"error":"invalid_client"}"#),
+            refusal(Kind::Oidc, status, br#"{"error":"invalid_client"}"#),
             TokenError::Refused { error, .. } if error == "invalid_client"
         ));
         assert!(matches!(
-            refusal(status, b"<html>no</html>"),
+            refusal(Kind::Oidc, status, b"<html>no</html>"),
             TokenError::Refused { error, .. } if error == "unknown"
         ));
         assert!(matches!(
-            refusal(status, br#"{"error":"line\nbreak"}"#),
+            refusal(Kind::Oidc, status, br#"{"error":"line\nbreak"}"#),
             TokenError::Refused { error, .. } if error == "unknown"
         ));
+    }
+
+    #[test]
+    fn the_bundled_oauth2_app_says_invalid_request_for_what_is_spent() {
+        let refused = |error: &str| {
+            let body = format!(r#"{{"error":"{error}"}}"#);
+            let status = http::StatusCode::BAD_REQUEST;
+            refusal(Kind::NextcloudOauth2, status, body.as_bytes())
+        };
+        assert!(matches!(refused("invalid_request"), TokenError::Grant));
+        for error in ["invalid_client", "invalid_grant"] {
+            assert!(
+                matches!(refused(error), TokenError::Refused { .. }),
+                "{error}"
+            );
+        }
     }
 
     #[test]

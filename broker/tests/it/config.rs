@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use broker::config::{self, Config, ConfigError, from_table};
+use broker::config::{self, AuthenticationMethod, Config, ConfigError, from_table};
 use broker::domain::{Domain, GrantType, RegistrationPolicy, Timestamp, TokenEndpointAuthMethod};
 use broker::keys::Algorithm;
 use toml::{Table, Value};
@@ -371,6 +371,32 @@ fn a_scope_for_the_provider_needs_the_strategy_that_asks_it() {
         problems[0].contains("downstreams[0].exchange_scope")
             && problems[0].contains("upstream_exchange"),
         "{problems:?}"
+    );
+}
+
+#[test]
+fn a_nextcloud_as_provider_brings_its_own_defaults_and_limits() {
+    let config = with("upstream.kind", "nextcloud_oidc").unwrap();
+    let method = config.upstream.client_authentication;
+    assert_eq!(method, AuthenticationMethod::ClientSecretPost);
+    assert!(config.upstream.scopes.contains("offline_access"));
+
+    let config = with("upstream.kind", "nextcloud_oauth2").unwrap();
+    assert!(config.upstream.scopes.is_empty());
+    let both = |key: &str, value: &str| {
+        let mut table = EXAMPLE.parse::<Table>().unwrap();
+        let upstream = table["upstream"].as_table_mut().unwrap();
+        upstream.insert("kind".to_owned(), "nextcloud_oauth2".into());
+        upstream.insert(key.to_owned(), value.into());
+        problems(from_table(table, BTreeMap::new()))
+    };
+    assert!(both("scopes", "openid")[0].contains("no scopes"));
+    let public = both("client_authentication", "none");
+    assert!(
+        public
+            .iter()
+            .any(|problem| problem.contains("public clients")),
+        "{public:?}"
     );
 }
 

@@ -585,6 +585,7 @@ fn plan() -> Plan {
             email_uids: EmailUids::Refused,
         },
         upstream: upstream::Config {
+            kind: upstream::Kind::Oidc,
             // Nothing listens there; tests of logins put their own.
             issuer: "http://127.0.0.1:9".to_owned(),
             authentication: ClientAuthentication::Basic {

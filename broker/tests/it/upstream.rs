@@ -49,6 +49,7 @@ async fn the_login_request_is_ours_and_made_after_consent() {
 async fn protocol_parameters_cannot_be_configured() {
     let refused = |parameter: &str| {
         let config = upstream::Config {
+            kind: upstream::Kind::Oidc,
             issuer: "https://id.example".to_owned(),
             authentication: ClientAuthentication::None {
                 client_id: "broker".to_owned(),

@@ -35,9 +35,36 @@ impl Secrets {
     }
 }
 
+/// Where users log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum UpstreamKind {
+    /// At an OpenID provider.
+    Oidc,
+    /// At Nextcloud, through its bundled app `oauth2`.
+    NextcloudOauth2,
+}
+
+impl UpstreamKind {
+    /// The `[upstream]` keys that depend on it.
+    fn keys(self, options: &Options) -> Value {
+        match self {
+            Self::Oidc => {
+                let mut scopes = vec!["openid", "profile", "email"];
+                if options.strategy == "session" {
+                    // Else a session lasts as long as one access token.
+                    scopes.push("offline_access");
+                }
+                json!({ "kind": "oidc", "scopes": scopes, "uid_claim": options.uid_claim })
+            }
+            Self::NextcloudOauth2 => json!({ "kind": "nextcloud_oauth2" }),
+        }
+    }
+}
+
 /// The upstream identity provider, as the broker sees it.
 #[derive(Clone, Debug)]
 pub(super) struct UpstreamConfig {
+    pub(super) kind: UpstreamKind,
     pub(super) issuer: String,
     pub(super) client_id: String,
     pub(super) client_secret: String,
@@ -65,8 +92,6 @@ pub(super) fn broker(
             "issuer": upstream.issuer,
             "client_id": upstream.client_id,
             "client_secret": upstream.client_secret,
-            "scopes": ["openid", "profile", "email"],
-            "uid_claim": options.uid_claim,
         },
         // Every client of an installation like this is on this machine, and so is the person.
         "consent": { "danger_remember_native_apps": true },
@@ -94,6 +119,11 @@ pub(super) fn broker(
             "exchange": [NEXTCLOUD],
         }],
     });
+    if let Value::Object(keys) = upstream.kind.keys(options) {
+        for (key, value) in keys {
+            config["upstream"][key] = value;
+        }
+    }
     if let Some(adjust) = &options.adjust_broker {
         adjust(&mut config, addresses);
     }

@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::account::{Account, Provisioned};
+use super::oauth2;
 use super::provider::{ProviderEntry, accept, uid_claim};
 use super::server::Server;
 use super::text::header;
@@ -97,6 +98,7 @@ pub(super) async fn identify(server: &Server, headers: &HeaderMap) -> Identity {
     let Some(authorization) = header(headers, "authorization") else {
         return Identity::Anonymous;
     };
+    oauth2::expire(server);
     if let Some(pair) = strip_scheme(authorization, "Basic") {
         return basic(server, pair);
     }

@@ -7,7 +7,7 @@ use axum::Router;
 use serde_json::Value;
 
 use super::server::{Server, Shared};
-use super::{cookbook, dav, deck, login, notes, ocs, sharing, system, tables, user_oidc};
+use super::{cookbook, dav, deck, login, notes, oauth2, ocs, sharing, system, tables, user_oidc};
 
 /// One API family.
 pub(super) struct Family {
@@ -29,6 +29,10 @@ pub(super) const FAMILIES: &[Family] = &[
     },
     Family {
         routes: user_oidc::routes,
+        capabilities: |_| Value::Null,
+    },
+    Family {
+        routes: oauth2::routes,
         capabilities: |_| Value::Null,
     },
     Family {

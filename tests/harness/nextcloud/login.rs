@@ -1,5 +1,5 @@
-//! Login pages, Login Flow v2, device tokens and the bundled `oauth2` app's entry: routes that an
-//! API client must never use with a user's token.
+//! Login pages, Login Flow v2 and device tokens: routes that an API client must never use with a
+//! user's token.
 //!
 //! They behave like the real ones as far as a program can get without a browser session; whoever
 //! asks for them is recorded by [`super::observe`].
@@ -7,7 +7,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{get, post};
 use serde_json::json;
 
@@ -30,11 +30,7 @@ pub(super) fn routes() -> Router<Shared> {
                 get(second_factor_page),
             )
             .route(&format!("{prefix}/login/v2"), post(start_flow))
-            .route(&format!("{prefix}/login/v2/poll"), post(nothing_pending))
-            .route(
-                &format!("{prefix}/apps/oauth2/authorize"),
-                get(account_picker),
-            );
+            .route(&format!("{prefix}/login/v2/poll"), post(nothing_pending));
     }
     router
 }
@@ -77,8 +73,4 @@ async fn start_flow(State(server): State<Shared>) -> Response {
 
 async fn nothing_pending() -> Response {
     json_answer(StatusCode::NOT_FOUND, &json!([]))
-}
-
-async fn account_picker() -> Response {
-    (StatusCode::SEE_OTHER, [("location", "/login/flow")]).into_response()
 }

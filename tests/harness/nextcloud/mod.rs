@@ -39,6 +39,7 @@ mod jwks;
 mod login;
 mod mime;
 mod notes;
+mod oauth2;
 mod observe;
 mod ocs;
 mod pages;
@@ -61,6 +62,7 @@ use serde_json::Value;
 
 pub use self::account::{Account, Backend};
 pub use self::clock::Clock;
+pub use self::oauth2::OAuth2Client;
 pub use self::observe::{BearerClaims, Credential, Observations, SeenRequest, Violation};
 pub use self::provider::ProviderEntry;
 pub use self::stand_in::{NextcloudStandIn, StandInConfig};

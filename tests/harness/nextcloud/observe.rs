@@ -295,6 +295,9 @@ fn violations(
     credential: Credential,
 ) -> Vec<Violation> {
     let mut found = Vec::new();
+    if credential == Credential::None && belongs_to_login(uri) {
+        return found;
+    }
     let cookies = cookie_names(headers);
     if !cookies.is_empty() {
         found.push(Violation::Cookie(cookies));
@@ -315,6 +318,16 @@ fn violations(
         found.push(Violation::NoOcsHeader);
     }
     found
+}
+
+/// Whether it is a step of a login with the app `oauth2`: pages for a browser, which has cookies,
+/// and the token endpoint, where a client is no user.
+fn belongs_to_login(uri: &Uri) -> bool {
+    let path = segments(uri.path()).unwrap_or_default();
+    matches!(
+        resolved(&path).as_slice(),
+        ["login", "flow"] | ["apps", "oauth2", "authorize" | "api", ..]
+    )
 }
 
 /// The path after dot segments are gone and without the front controller.

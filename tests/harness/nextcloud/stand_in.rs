@@ -15,11 +15,12 @@ use super::account::Account;
 use super::clock::Clock;
 use super::dav::{addressbooks, calendars};
 use super::families::FAMILIES;
+use super::oauth2::OAuth2Client;
 use super::observe::Observations;
 use super::provider::ProviderEntry;
 use super::server::{Server, Shared};
 use super::user_oidc::UserOidc;
-use super::{cookbook, deck, front, notes, ocs, sharing, tables};
+use super::{cookbook, deck, front, notes, oauth2, ocs, sharing, tables};
 
 /// What the stand-in starts with.
 pub struct StandInConfig {
@@ -187,6 +188,22 @@ impl NextcloudStandIn {
         self.server
             .store(|store| store.accounts.add_app_password(uid, password.clone()));
         password
+    }
+
+    /// Registers a client of the bundled app `oauth2`.
+    pub fn register_oauth2_client(&self, client: OAuth2Client) {
+        oauth2::register(&self.server, client);
+    }
+
+    /// How often clients of the app `oauth2` renewed their tokens.
+    #[must_use]
+    pub fn oauth2_renewals(&self) -> usize {
+        oauth2::renewals(&self.server)
+    }
+
+    /// Ends the access of every client of the app `oauth2` to an account, as its owner can.
+    pub fn revoke_oauth2(&self, uid: &str) {
+        oauth2::revoke(&self.server, uid);
     }
 
     /// Writes a file, with the folders above it.

@@ -9,11 +9,13 @@ use super::narrator::{Narrator, plain};
 use crate::deployment::Deployment;
 use crate::http::Transcript;
 use crate::idp::User;
-use crate::nextcloud::BearerClaims;
+use crate::nextcloud::{BearerClaims, Credential, NextcloudStandIn};
 use crate::sinks::Sinks;
 
 /// The longest life of a token for Nextcloud, in seconds (contract §3).
 const LONGEST_LIFE: u64 = 60;
+/// The strategy whose tokens are not the broker's.
+const SESSION: &str = "session";
 /// As many audit rows as one screen takes.
 const ROWS: usize = 14;
 
@@ -35,24 +37,31 @@ pub(super) fn nextcloud_saw(
         .iter()
         .find(|request| request.method == "POST" && request.path.contains("/apps/notes/"))
         .context("Nextcloud saw no note being created")?;
-    let claims = created
-        .claims
-        .as_ref()
-        .context("the note was created without a JWT")?;
     narrator.detail(format!(
         "{} {}   as {}",
         created.method, created.path, user.name
     ))?;
+    if deployment.strategy() == SESSION {
+        ensure!(
+            created.credential == Credential::OpaqueBearer,
+            "the note was created with {:?}",
+            created.credential
+        );
+        narrator
+            .detail("with the token that Nextcloud's own app `oauth2` gave at this login: the")?;
+        narrator.detail("broker keeps it sealed, and the agent has never seen it.")?;
+        return no_rule_was_broken(nextcloud, narrator);
+    }
+    let claims = created
+        .claims
+        .as_ref()
+        .context("the note was created without a JWT")?;
     match deployment.strategy() {
         "mint" => minted(deployment, narrator, user, claims)?,
         _ => exchanged(deployment, narrator, claims)?,
     }
-    let broken = nextcloud.observations().violations();
-    ensure!(
-        broken.is_empty(),
-        "the gateway broke Nextcloud's rules: {broken:?}"
-    );
-    narrator.detail("No request carried a cookie, and this token served one tool call.")
+    no_rule_was_broken(nextcloud, narrator)?;
+    narrator.detail("This token served one tool call.")
 }
 
 /// The token is the identity provider's, made for Nextcloud at the broker's request.
@@ -128,6 +137,15 @@ fn minted(
     Ok(())
 }
 
+fn no_rule_was_broken(nextcloud: &NextcloudStandIn, narrator: &mut Narrator<'_>) -> Result<()> {
+    let broken = nextcloud.observations().violations();
+    ensure!(
+        broken.is_empty(),
+        "the gateway broke Nextcloud's rules: {broken:?}"
+    );
+    narrator.detail("No request of the gateway carried a cookie.")
+}
+
 /// The audit rows, oldest first.
 pub(super) async fn audit(deployment: &Deployment, narrator: &mut Narrator<'_>) -> Result<()> {
     narrator.step("The broker wrote down what happened. The last rows of its audit:")?;
@@ -178,6 +196,9 @@ pub(super) fn stored_nowhere(
         refresh_tokens.len(),
         sizes.join(" and ")
     ))?;
-    narrator
-        .detail("Refresh tokens are kept as SHA-256 only; Nextcloud tokens are not kept at all.")
+    narrator.detail(if deployment.strategy() == SESSION {
+        "Refresh tokens are kept as SHA-256 only; Nextcloud's tokens are kept sealed."
+    } else {
+        "Refresh tokens are kept as SHA-256 only; Nextcloud tokens are not kept at all."
+    })
 }

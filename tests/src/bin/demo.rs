@@ -183,7 +183,7 @@ fn introduce(narrator: &mut Narrator<'_>, deployment: &Deployment) -> Result<()>
         text("nextcloud_url")
     ))?;
     narrator.say(format!("  files and logs         {}", text("data_dir")))?;
-    if deployment.idp.is_some() {
+    if deployment.knows_passwords() {
         for user in deployment.users() {
             narrator.say(format!(
                 "  user                   {} / {}",
