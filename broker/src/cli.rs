@@ -29,6 +29,7 @@ use crate::config::{self, Config, ConfigError};
 use crate::domain::{Actor, Timestamp};
 use crate::keys::KeyError;
 use crate::storage::{self, OpenError, Store, StoreError};
+use crate::vault::VaultError;
 
 /// What is logged when `RUST_LOG` does not say.
 const DEFAULT_FILTER: &str = "info,sea_orm_migration=warn";
@@ -57,7 +58,7 @@ enum Command {
     CheckDownstream(check_downstream::Arguments),
     /// Create or upgrade the database; `serve` does it too.
     Migrate,
-    /// Look at the signing keys, or rotate them.
+    /// Look at the signing and encryption keys, or rotate them.
     #[command(subcommand)]
     Keys(keys::Command),
     /// Create, list and revoke tokens for the admin API.
@@ -97,6 +98,9 @@ pub enum CommandError {
     /// The signing keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// The sealed values cannot be used.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// The broker could not start, or stopped.
     #[error(transparent)]
     Serve(#[from] ServeError),

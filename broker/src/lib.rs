@@ -10,6 +10,7 @@
 //! | [`storage`] | all SQL |
 //! | [`audit`] | writes audit rows in batches, acknowledged |
 //! | [`live`] | what each replica must know within a second: ended grants, exchanging clients |
+//! | [`vault`] | encryption keys: which are needed, sealing anew |
 //! | [`keys`] | signing keys: sign, publish, rotate |
 //! | [`upstream`] | the identity provider we proxy login to; here we are the client |
 //! | [`upstream_tokens`] | the tokens that the identity provider gave at a login: sealed, kept, renewed |
@@ -41,3 +42,4 @@ pub mod tasks;
 pub mod token;
 pub mod upstream;
 pub mod upstream_tokens;
+pub mod vault;

@@ -4,13 +4,14 @@ use crate::scan::Source;
 
 /// The layers of the broker: a module uses only modules of rows above its own; siblings of one row
 /// do not use each other.
-pub(crate) const BROKER_LAYERS: [&[&str]; 16] = [
+pub(crate) const BROKER_LAYERS: [&[&str]; 17] = [
     &["domain"],
     &["ambient"],
     &["crypto"],
     &["storage"],
     &["audit"],
     &["live"],
+    &["vault"],
     &["keys"],
     &["upstream"],
     &["upstream_tokens"],

@@ -24,6 +24,7 @@ use crate::storage::{self, OpenError, Retention, StoreError};
 use crate::tasks::Tasks;
 use crate::upstream::{InvalidConfig, Upstream};
 use crate::upstream_tokens::{Keeping, UpstreamTokens};
+use crate::vault::{Vault, VaultError};
 
 /// How long requests in progress may take to end after the signal to stop; below the 30 s that
 /// Kubernetes waits before it kills.
@@ -48,6 +49,9 @@ pub enum ServeError {
     /// The signing keys are not usable.
     #[error(transparent)]
     Keys(#[from] KeyError),
+    /// A sealed value needs an encryption key that is not there.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
     /// The configured clients could not be recorded.
     #[error(transparent)]
     Seed(#[from] SeedError),
@@ -83,14 +87,20 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
     let store = storage::open(&config.storage_options()).await?;
     let now = ambient.now();
     seed(&store, &config.registered_clients(now), now).await?;
+    let cipher = config.cipher();
+    let vault = Vault {
+        store: store.clone(),
+        cipher: cipher.clone(),
+        ambient: ambient.clone(),
+    };
+    vault.check().await?;
     let keyring = Keyring::load(
         store.clone(),
-        config.cipher(),
+        cipher.clone(),
         config.key_policy(),
         ambient.clone(),
     )
     .await?;
-    let cipher = config.cipher();
     let catalog = Arc::new(config.catalog());
     let upstream = Arc::new(Upstream::new(
         config.upstream_config(),

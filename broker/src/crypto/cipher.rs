@@ -83,6 +83,26 @@ impl Cipher {
         !self.keys.is_empty()
     }
 
+    /// The ids of the keys; the first seals.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.id.as_str())
+    }
+
+    /// What every value begins with that the key `id` sealed, and no other.
+    #[must_use]
+    pub fn header(id: &str) -> Vec<u8> {
+        let length = u8::try_from(id.len()).unwrap_or(u8::MAX);
+        let mut header = vec![VERSION, length];
+        header.extend_from_slice(id.as_bytes());
+        header
+    }
+
+    /// The id of the key that sealed a value; `None` for what is no sealed value.
+    #[must_use]
+    pub fn key_id_of(sealed: &[u8]) -> Option<&str> {
+        split(sealed).map(|(id, _, _)| id)
+    }
+
     /// Seals `plaintext` for `context`. The result names the key.
     ///
     /// # Errors
@@ -94,7 +114,6 @@ impl Cipher {
         plaintext: &[u8],
     ) -> Result<Vec<u8>, CipherError> {
         let key = self.keys.first().ok_or(CipherError::NoKey)?;
-        let id_length = u8::try_from(key.id.len()).map_err(|_| CipherError::NoKey)?;
         // 192 random bits: no counter to keep, and no repetition to fear.
         let nonce = ambient.random::<NONCE>();
         let ciphertext = key
@@ -108,8 +127,7 @@ impl Cipher {
             )
             // Fails only for plaintexts of 256 GiB.
             .map_err(|_| CipherError::Damaged)?;
-        let mut sealed = vec![VERSION, id_length];
-        sealed.extend_from_slice(key.id.as_bytes());
+        let mut sealed = Self::header(&key.id);
         sealed.extend_from_slice(&nonce);
         sealed.extend_from_slice(&ciphertext);
         Ok(sealed)

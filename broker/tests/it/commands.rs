@@ -288,6 +288,58 @@ fn keys_rotate_publishes_ahead_and_now_warns() {
     );
 }
 
+#[test]
+fn an_encryption_key_is_made_takes_over_and_is_missed_when_it_goes_too_soon() {
+    const OLD: &str = r#"{ id = "old", key = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=" }"#;
+    let installation = Installation::new();
+    let made = installation.run(&["keys", "add-encryption-key", "--id", "2027"]);
+    let entry = stdout(&made);
+    let table: toml::Table = format!("entry = {entry}").parse().unwrap();
+    assert_eq!(table["entry"]["id"].as_str(), Some("2027"));
+    let key = table["entry"]["key"].as_str().unwrap();
+    assert_eq!(key.len(), 44);
+    let other = stdout(&installation.run(&["keys", "add-encryption-key", "--id", "2027"]));
+    assert_ne!(entry, other);
+    assert!(!installation.has("broker.db-wal"), "it only prints");
+    let bad = installation.run(&["keys", "add-encryption-key", "--id", "a b"]);
+    assert_eq!(bad.status.code(), Some(2));
+
+    let run = |ring: &[&str], arguments: &[&str]| {
+        let ring = format!("[{}]", ring.join(", "));
+        installation.run_with(&[("BROKER__KEYS__ENCRYPTION", &ring)], arguments)
+    };
+    let list = |ring: &[&str]| stdout(&run(ring, &["keys", "list"]));
+    let new = entry.trim();
+    run(&[OLD], &["keys", "rotate"]);
+    let listed = list(&[OLD]);
+    assert!(
+        listed.contains("old\tencryption\tseals\t2 values"),
+        "{listed}"
+    );
+
+    // Without it, nothing starts, and it is named.
+    let refused = run(&[new], &["serve"]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        stderr(&refused).contains("encryption key `old`"),
+        "{}",
+        stderr(&refused)
+    );
+
+    let resealed = stdout(&run(&[new, OLD], &["keys", "reseal"]));
+    assert!(resealed.contains("2 of 2 values"), "{resealed}");
+    let listed = list(&[new, OLD]);
+    assert!(
+        listed.contains("2027\tencryption\tseals\t2 values"),
+        "{listed}"
+    );
+    assert!(
+        listed.contains("old\tencryption\topens\t0 values"),
+        "{listed}"
+    );
+    assert!(!list(&[new]).contains("old"));
+}
+
 /// With the real clock, since it is the promise itself: a replica hears within a second.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_tasks_follow_another_replica_within_a_second_and_stop_when_told() {

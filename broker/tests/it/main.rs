@@ -53,3 +53,4 @@ mod token_endpoint;
 mod token_exchange;
 mod upstream;
 mod upstream_exchange;
+mod vault;
