@@ -5,23 +5,25 @@
 
 mod seed;
 mod serve;
+mod service_account;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use broker_client::http::GuardedClient;
+use broker_client::http::{GuardedClient, HttpClient};
 use broker_client::keys::KeySource;
 use broker_client::verify::AccessTokenVerifier;
 
 pub use seed::{SeedError, seed};
 pub use serve::{ServeError, open, serve};
+pub use service_account::ServiceAccountSettings;
 
 use crate::admin::{AdminApi, Refusals};
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::authorize::{Authorize, Logins};
-use crate::clients::{Clients, Policies};
+use crate::clients::{Clients, KeyReader, Policies};
 use crate::config::Config;
 use crate::domain::{Catalog, ConsentPolicy, EmailUids, RegistrationPolicy, UrlClients};
 use crate::exchange::{Mint, Session, Strategies, Uids, UpstreamExchange};
@@ -31,7 +33,10 @@ use crate::live::Live;
 use crate::metadata::Metadata;
 use crate::register::{Limits, RegistrationEndpoint};
 use crate::storage::Store;
-use crate::token::{ClientAuthenticator, Issuer, Lifetimes, RevocationEndpoint, TokenEndpoint};
+use crate::token::{
+    Assertions, ClientAuthenticator, IntrospectionEndpoint, Issuer, Lifetimes, RevocationEndpoint,
+    TokenEndpoint, UserInfoEndpoint,
+};
 use crate::upstream::Upstream;
 use crate::upstream_tokens::UpstreamTokens;
 
@@ -52,6 +57,8 @@ pub struct Parts {
     pub upstream_tokens: UpstreamTokens,
     /// Fetches what strangers name.
     pub guarded: GuardedClient,
+    /// Fetches what the operator names.
+    pub http: HttpClient,
     /// The resources and downstreams.
     pub catalog: Arc<Catalog>,
     /// Time and randomness.
@@ -83,6 +90,8 @@ pub struct Settings {
     pub uid_claim: String,
     /// Whether it may be an e-mail address.
     pub email_uids: EmailUids,
+    /// The platforms that vouch for clients.
+    pub service_accounts: Vec<ServiceAccountSettings>,
 }
 
 impl From<&Config> for Settings {
@@ -99,6 +108,7 @@ impl From<&Config> for Settings {
             lifetimes: config.lifetimes(),
             uid_claim: config.upstream.uid_claim.clone(),
             email_uids: config.email_uids(),
+            service_accounts: service_account::settings(config),
         }
     }
 }
@@ -126,10 +136,32 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
     let clients = ClientAuthenticator {
         clients: known.clone(),
         live: parts.live.clone(),
+        assertions: Assertions {
+            issuer: settings.issuer.clone(),
+            keys: KeyReader::new(parts.guarded.clone(), Arc::clone(&parts.ambient.clock)),
+            service_accounts: service_account::trusted(parts, &settings.service_accounts),
+            store: parts.store.clone(),
+            ambient: parts.ambient.clone(),
+        },
         ambient: parts.ambient.clone(),
     };
     let verifier = Arc::new(verifier(parts, settings));
     let endpoints = Endpoints {
+        user_info: Arc::new(UserInfoEndpoint {
+            store: parts.store.clone(),
+            live: parts.live.clone(),
+            clients: known.clone(),
+            verifier: Arc::clone(&verifier),
+        }),
+        introspection: Arc::new(IntrospectionEndpoint {
+            store: parts.store.clone(),
+            live: parts.live.clone(),
+            audit: parts.audit.clone(),
+            clients: clients.clone(),
+            verifier: Arc::clone(&verifier),
+            ambient: parts.ambient.clone(),
+            issuer: settings.issuer.clone(),
+        }),
         browser: Arc::new(BrowserFlow::new(authorize(parts, settings, known))),
         published: Arc::new(Published {
             metadata: Metadata::new(

@@ -14,6 +14,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use broker_client::keys::Algorithm as Verified;
 use broker_client::oauth::grant_type;
 use serde::Serialize;
 use url::Url;
@@ -27,7 +28,19 @@ const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
 const OPENID_CONFIGURATION: &str = "/.well-known/openid-configuration";
 
 /// How clients may authenticate at the token and revocation endpoints.
-const AUTH_METHODS: &[&str] = &["none", "client_secret_basic", "client_secret_post"];
+const AUTH_METHODS: &[&str] = &[
+    "none",
+    "client_secret_basic",
+    "client_secret_post",
+    "private_key_jwt",
+];
+
+/// The same where a public client has no business.
+const CONFIDENTIAL_AUTH_METHODS: &[&str] = &[
+    "client_secret_basic",
+    "client_secret_post",
+    "private_key_jwt",
+];
 
 /// The broker's metadata.
 pub struct Metadata {
@@ -47,12 +60,18 @@ pub struct ServerMetadata {
     #[serde(skip_serializing_if = "Option::is_none")]
     registration_endpoint: Option<String>,
     revocation_endpoint: String,
+    introspection_endpoint: String,
+    userinfo_endpoint: String,
     scopes_supported: Vec<String>,
     response_types_supported: &'static [&'static str],
     response_modes_supported: &'static [&'static str],
     grant_types_supported: Vec<&'static str>,
     token_endpoint_auth_methods_supported: &'static [&'static str],
+    token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     revocation_endpoint_auth_methods_supported: &'static [&'static str],
+    revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
+    introspection_endpoint_auth_methods_supported: &'static [&'static str],
+    introspection_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     code_challenge_methods_supported: &'static [&'static str],
     authorization_response_iss_parameter_supported: bool,
     /// OAuth Client ID Metadata Document §5.
@@ -98,7 +117,12 @@ impl Metadata {
             .iter()
             .flat_map(|resource| resource.scopes.keys().map(String::as_str))
             .collect();
-        let mut grant_types = vec![grant_type::AUTHORIZATION_CODE, grant_type::REFRESH_TOKEN];
+        let algorithms: Vec<_> = Verified::ALL.iter().map(|it| it.as_str()).collect();
+        let mut grant_types = vec![
+            grant_type::AUTHORIZATION_CODE,
+            grant_type::REFRESH_TOKEN,
+            grant_type::CLIENT_CREDENTIALS,
+        ];
         if !self.catalog.downstreams().is_empty() {
             grant_types.push(grant_type::TOKEN_EXCHANGE);
         }
@@ -114,12 +138,18 @@ impl Metadata {
                 RegistrationPolicy::Closed => None,
             },
             revocation_endpoint: endpoint("/oauth/revoke"),
+            introspection_endpoint: endpoint("/oauth/introspect"),
+            userinfo_endpoint: endpoint("/oauth/userinfo"),
             scopes_supported: scopes.into_iter().map(str::to_owned).collect(),
             response_types_supported: &["code"],
             response_modes_supported: &["query"],
             grant_types_supported: grant_types,
             token_endpoint_auth_methods_supported: AUTH_METHODS,
+            token_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
             revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+            revocation_endpoint_auth_signing_alg_values_supported: algorithms.clone(),
+            introspection_endpoint_auth_methods_supported: CONFIDENTIAL_AUTH_METHODS,
+            introspection_endpoint_auth_signing_alg_values_supported: algorithms,
             code_challenge_methods_supported: &["S256"],
             authorization_response_iss_parameter_supported: true,
             client_id_metadata_document_supported: self.url_clients != RegistrationPolicy::Closed,
@@ -222,7 +252,7 @@ mod tests {
         let document = metadata("https://a.example", RegistrationPolicy::Open).server();
         assert_eq!(
             document.grant_types_supported,
-            ["authorization_code", "refresh_token"]
+            ["authorization_code", "refresh_token", "client_credentials"]
         );
     }
 }

@@ -44,7 +44,9 @@ pub enum BuildError {
     #[error("nextcloud.audience is missing")]
     Audience,
     /// Exchange without a broker or without a client; the configuration's own check says it first.
-    #[error("nextcloud.credentials = \"exchange\" needs broker.client_id and broker.client_secret")]
+    #[error(
+        "nextcloud.credentials = \"exchange\" needs broker.client_id, and broker.client_secret or broker.client_assertion"
+    )]
     ExchangeClient,
 }
 
@@ -176,21 +178,11 @@ fn credentials(
             ))
         }
         Credentials::Exchange => {
-            let client = config.broker.as_ref().and_then(|broker| {
-                Some((
-                    broker,
-                    broker.client_id.clone()?,
-                    broker.client_secret.clone()?,
-                ))
-            });
-            let (Some((http, resource)), Some((settings, client_id, client_secret))) =
-                (broker, client)
+            let settings = config.broker.as_ref();
+            let client = settings.and_then(|broker| Some((broker, authentication(broker)?)));
+            let (Some((http, resource)), Some((settings, authentication))) = (broker, client)
             else {
                 return Err(BuildError::ExchangeClient);
-            };
-            let authentication = ClientAuthentication::Basic {
-                client_id,
-                client_secret,
             };
             let exchanger = TokenExchanger::new(http.clone(), resource.discovery(), authentication);
             Arc::new(Exchange::new(
@@ -199,6 +191,22 @@ fn credentials(
                 settings.downstream.clone(),
             ))
         }
+    })
+}
+
+/// How the gateway proves to the broker who it is.
+fn authentication(broker: &Broker) -> Option<ClientAuthentication> {
+    let client_id = broker.client_id.clone()?;
+    Some(match (&broker.client_assertion, &broker.client_secret) {
+        (Some(path), _) => ClientAuthentication::AssertionFile {
+            client_id,
+            path: path.clone(),
+        },
+        (None, Some(client_secret)) => ClientAuthentication::Basic {
+            client_id,
+            client_secret: client_secret.clone(),
+        },
+        (None, None) => return None,
     })
 }
 

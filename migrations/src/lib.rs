@@ -11,6 +11,7 @@ mod m20261121_000011_client_seeds;
 mod m20261121_000020_consents;
 mod m20261121_000030_upstream_tokens;
 mod m20261121_000040_registration;
+mod m20261121_000041_client_assertions;
 mod m20261121_000050_uid_twins;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -37,6 +38,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000020_consents::Migration),
             Box::new(m20261121_000030_upstream_tokens::Migration),
             Box::new(m20261121_000040_registration::Migration),
+            Box::new(m20261121_000041_client_assertions::Migration),
             Box::new(m20261121_000050_uid_twins::Migration),
         ]
     }

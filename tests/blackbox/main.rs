@@ -23,6 +23,7 @@ mod login;
 mod login_errors;
 mod replicas;
 mod restart;
+mod service_account;
 mod session;
 mod sharing;
 mod standin;

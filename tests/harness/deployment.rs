@@ -67,6 +67,8 @@ pub struct Options {
     pub nextcloud: Option<Url>,
     /// Changes to the broker's configuration.
     pub adjust_broker: Option<Adjust>,
+    /// Changes to the gateway's configuration.
+    pub adjust_gateway: Option<Adjust>,
     /// `RUST_LOG` of the processes.
     pub log_filter: String,
 }
@@ -87,6 +89,7 @@ impl Options {
             upstream: None,
             nextcloud: None,
             adjust_broker: None,
+            adjust_gateway: None,
             log_filter: "info".to_owned(),
         }
     }

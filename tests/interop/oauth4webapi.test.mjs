@@ -213,6 +213,73 @@ describe('oauth4webapi', () => {
     });
   });
 
+  describe('a client that signs', () => {
+    let signer;
+    before(async () => {
+      const { privateKey, publicKey } = await oauth.generateKeyPair('ES256');
+      const jwk = { ...await jose.exportJWK(publicKey), kid: 'one', alg: 'ES256', use: 'sig' };
+      signer = await OAuthClient.register(as, { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [jwk] } });
+      signer.authentication = oauth.PrivateKeyJwt({ key: privateKey, kid: jwk.kid });
+    });
+
+    test('is told so in discovery, and gets no secret', () => {
+      assert.ok(as.token_endpoint_auth_methods_supported.includes('private_key_jwt'));
+      assert.ok(as.token_endpoint_auth_signing_alg_values_supported.includes('ES256'));
+      assert.ok(!as.token_endpoint_auth_signing_alg_values_supported.some((alg) => alg === 'none' || alg.startsWith('HS')));
+      assert.equal(signer.client.token_endpoint_auth_method, 'private_key_jwt');
+      assert.equal(signer.client.client_secret, undefined);
+    });
+
+    test('logs in, refreshes, asks what its tokens are worth, and revokes', async () => {
+      const tokens = await signer.login(USERS.alice, { resource: stack.mcp_url });
+      const fresh = await signer.refresh(tokens.refresh_token);
+      const own = await signer.introspect(fresh.refresh_token);
+      assert.equal(own.active, true);
+      assert.equal(own.client_id, signer.client.client_id);
+      const served = await gateway.introspect(fresh.access_token);
+      assert.equal(served.active, true);
+      assert.equal(served.sub, jose.decodeJwt(fresh.access_token).sub);
+      assert.equal((await gateway.introspect(fresh.refresh_token)).active, false, 'a refresh token is its client\'s matter');
+      await signer.revoke(fresh.refresh_token);
+      assert.deepEqual(await signer.introspect(fresh.refresh_token), { active: false });
+    });
+
+    test('with another key is nobody', async () => {
+      const { privateKey } = await oauth.generateKeyPair('ES256');
+      const thief = new OAuthClient(as, signer.client, oauth.PrivateKeyJwt({ key: privateKey, kid: 'one' }));
+      await assert.rejects(thief.introspect('whatever'), { error: 'invalid_client' });
+    });
+  });
+
+  test('a machine asks for itself, and for no user', async () => {
+    const response = await fetch(`${stack.admin_url}/admin/v1/clients`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${stack.admin_token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({
+        client_name: 'Nightly job', grant_types: ['client_credentials'], token_endpoint_auth_method: 'client_secret_basic', scope: 'notes.read',
+      }),
+    });
+    const { client_id: id, client_secret: secret } = await response.json();
+    assert.equal(response.status, 201);
+    const machine = new OAuthClient(as, { client_id: id }, oauth.ClientSecretBasic(secret));
+    const tokens = await machine.forItself({ resource: stack.mcp_url });
+    assert.equal(tokens.refresh_token, undefined);
+    const claims = await accessTokenClaims(tokens.access_token);
+    assert.equal(claims.sub, id);
+    assert.equal(claims.scope, 'notes.read');
+    assert.equal((await gateway.introspect(tokens.access_token)).active, true);
+    await assert.rejects(exchange(tokens.access_token), { error: 'invalid_request' });
+    await assert.rejects(machine.forItself({ scope: 'notes.write' }), { error: 'invalid_scope' });
+  });
+
+  test('userinfo says whom a token acts for', async () => {
+    const { access_token: token } = await login(USERS.alice);
+    const { sub } = jose.decodeJwt(token);
+    const response = await oauth.userInfoRequest(as, client.client, token, INSECURE);
+    const claims = await oauth.processUserInfoResponse(as, client.client, sub, response);
+    assert.equal(claims.preferred_username, USERS.alice.username);
+  });
+
   test('revoking the refresh token ends the session everywhere within a second', async () => {
     const { refresh_token: refresh, access_token: token } = await login(USERS.alice);
     assert.ok((await exchange(token)).access_token);

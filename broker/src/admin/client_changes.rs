@@ -145,6 +145,7 @@ impl AdminApi {
             serves: new.serves,
             exchange: new.exchange,
         })?;
+        check_method(decided.auth_method, None)?;
         let secret = (decided.auth_method != TokenEndpointAuthMethod::None)
             .then(|| Handle::generate(&self.ambient));
         let client = Client {
@@ -209,15 +210,16 @@ impl AdminApi {
             ));
         }
         let decided = self.decide(changes)?;
+        check_method(decided.auth_method, Some(client.auth_method))?;
         let next = changed(
             Client {
                 name: decided.name,
                 redirect_uris: decided.redirect_uris,
                 grant_types: decided.grant_types,
-                secrets: if decided.auth_method == TokenEndpointAuthMethod::None {
-                    Vec::new()
-                } else {
+                secrets: if decided.auth_method.is_shared_secret() {
                     client.secrets.clone()
+                } else {
+                    Vec::new()
                 },
                 auth_method: decided.auth_method,
                 scope: decided.scope,
@@ -356,6 +358,22 @@ impl AdminApi {
         }
         Ok(())
     }
+}
+
+/// A client signs with keys that it registered or that are configured: neither is done here.
+fn check_method(
+    asked: TokenEndpointAuthMethod,
+    now: Option<TokenEndpointAuthMethod>,
+) -> Result<(), AdminError> {
+    let signs = asked != TokenEndpointAuthMethod::None && !asked.is_shared_secret();
+    if signs && now != Some(asked) {
+        return Err(member(
+            "token_endpoint_auth_method",
+            &"must be none, client_secret_basic or client_secret_post; a client that signs \
+              registers its keys itself, or is configured with them",
+        ));
+    }
+    Ok(())
 }
 
 /// The grants of a client that says nothing of them.

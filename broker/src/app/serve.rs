@@ -137,6 +137,7 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
         upstream_tokens,
         guarded: guarded_client(&config.url_clients())?,
         catalog,
+        http: HttpClient::new(&Options::default())?,
         ambient,
     })
 }

@@ -11,6 +11,7 @@ use tokio::sync::Semaphore;
 
 use super::freshness::fresh_for;
 use super::json::object;
+use super::keys::has_keys;
 use super::metadata::{ClientMetadata, text, texts};
 use crate::domain::{Client, ClientUrl, TokenEndpointAuthMethod};
 
@@ -153,27 +154,30 @@ fn read(
         return Err(DocumentError::AuthMethod);
     }
     let metadata = ClientMetadata::parse(&document).map_err(DocumentError::Invalid)?;
-    let auth_method = auth_method(&document)?;
+    let auth_method = auth_method(&document, &metadata.description)?;
     Ok((metadata, auth_method))
 }
 
-/// How the client authenticates: publicly, which is all that is offered to it.
+/// How the client authenticates: publicly, or with a key that its document names.
 ///
 /// A document cannot hold a secret, so the methods with one are none here, and leaving the member
 /// out does not mean `client_secret_basic` as it does in a registration. Some documents name one
-/// method, some a list that we may choose from, some both.
-fn auth_method(document: &Map<String, Value>) -> Result<TokenEndpointAuthMethod, DocumentError> {
+/// method, some a list, some both. A client that may be public is: whether it signs all the same is
+/// its choice at each request, and a signature that comes is checked.
+fn auth_method(
+    document: &Map<String, Value>,
+    kept: &Map<String, Value>,
+) -> Result<TokenEndpointAuthMethod, DocumentError> {
     let one = text(document, "token_endpoint_auth_method").map_err(DocumentError::Invalid)?;
     let several =
         texts(document, "token_endpoint_auth_methods_supported").map_err(DocumentError::Invalid)?;
-    let allows_none = match (one, several) {
-        (None, None) => true,
-        (one, several) => {
-            one == Some("none") || several.is_some_and(|methods| methods.contains(&"none"))
-        }
+    let allows = |method: &str| {
+        one == Some(method) || several.as_ref().is_some_and(|all| all.contains(&method))
     };
-    if allows_none {
+    if (one.is_none() && several.is_none()) || allows("none") {
         Ok(TokenEndpointAuthMethod::None)
+    } else if allows("private_key_jwt") && has_keys(kept) {
+        Ok(TokenEndpointAuthMethod::PrivateKeyJwt)
     } else {
         Err(DocumentError::AuthMethod)
     }
@@ -277,6 +281,11 @@ mod tests {
             });
             assert_eq!(found, expected, "{singular} {plural}");
         }
+        let with_keys = fault(|document| {
+            document[one] = "private_key_jwt".into();
+            document["jwks_uri"] = "https://a.example/jwks.json".into();
+        });
+        assert_eq!(with_keys, None);
         let with_secret = fault(|document| document["client_secret"] = "s".into());
         assert_eq!(with_secret, Some(DocumentFault::AuthMethod));
     }

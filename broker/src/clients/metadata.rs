@@ -10,6 +10,7 @@ use std::borrow::Cow;
 use broker_client::oauth::{OAuthError, Scope};
 use serde_json::{Map, Value};
 
+use super::keys;
 use crate::domain::{GrantType, RedirectUri};
 
 /// How many redirect URIs a client may have.
@@ -25,7 +26,12 @@ const MOST_CONTACTS: usize = 20;
 const LONGEST_NAME: usize = 100;
 
 /// Members that are kept as texts.
-const TEXTS: [&str; 3] = ["application_type", "software_id", "software_version"];
+const TEXTS: [&str; 4] = [
+    "application_type",
+    "software_id",
+    "software_version",
+    "token_endpoint_auth_signing_alg",
+];
 
 /// Members that are kept as web addresses.
 const ADDRESSES: [&str; 4] = ["client_uri", "logo_uri", "policy_uri", "tos_uri"];
@@ -220,5 +226,6 @@ fn description(document: &Map<String, Value>) -> Result<Map<String, Value>, OAut
         }
         kept.insert("contacts".to_owned(), contacts.into());
     }
+    keys::keep(document, &mut kept)?;
     Ok(kept)
 }

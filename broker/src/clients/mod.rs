@@ -13,6 +13,7 @@ mod document;
 mod expiry;
 mod freshness;
 mod json;
+pub(crate) mod keys;
 mod metadata;
 mod rotation;
 
@@ -27,6 +28,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 pub use document::{DocumentError, DocumentFault};
 pub use expiry::forget_unused;
 pub(crate) use json::object;
+pub use keys::KeyReader;
 pub use metadata::ClientMetadata;
 pub(crate) use metadata::{invalid, text};
 pub use rotation::{RotationError, SecretRotation};

@@ -11,6 +11,7 @@
 mod check;
 mod clients;
 mod consent;
+mod jwks;
 mod load;
 mod parts;
 mod read;
@@ -26,8 +27,9 @@ use std::time::Duration;
 
 use broker_client::secret::Secret;
 
-pub use clients::Client;
+pub use clients::{Client, ServiceAccount};
 pub use consent::Consent;
+pub use jwks::Jwks;
 pub use load::{ConfigError, from_table, load};
 pub use read::Problem;
 pub use registration::{AllowedClient, Registration};

@@ -1,7 +1,10 @@
 //! What the configuration becomes: the values that the parts of the broker are made with.
 
 use broker_client::http::ClientAuthentication;
+use broker_client::oauth::Scope;
 use broker_client::secret::Secret;
+
+use serde_json::Map;
 
 use super::{AllowedClient, AuthenticationMethod, Client, Config};
 use crate::crypto::{self, Cipher};
@@ -183,6 +186,10 @@ impl From<&AllowedClient> for Client {
         Self {
             client_id: entry.client_id.clone(),
             client_secret: None,
+            jwks: None,
+            keys: Map::new(),
+            service_account: None,
+            own_scopes: Vec::new(),
             name: None,
             redirect_uris: entry.redirect_uris(),
             serves: Vec::new(),
@@ -200,6 +207,9 @@ impl Client {
         if !self.exchange.is_empty() {
             grant_types.push(GrantType::TokenExchange);
         }
+        if !self.own_scopes.is_empty() {
+            grant_types.push(GrantType::ClientCredentials);
+        }
         let secret = self.client_secret.as_ref();
         domain::Client {
             id: self.client_id.clone(),
@@ -208,22 +218,33 @@ impl Client {
             name: self.name.clone(),
             redirect_uris: self.redirect_uris.clone(),
             grant_types,
-            auth_method: match secret {
-                Some(_) => TokenEndpointAuthMethod::ClientSecretBasic,
-                None => TokenEndpointAuthMethod::None,
-            },
+            auth_method: self.auth_method(),
             secrets: secret
                 .map(|secret| crypto::hash(secret.expose()).into())
                 .into_iter()
                 .collect(),
-            scope: None,
+            scope: Scope::from_tokens(&self.own_scopes)
+                .ok()
+                .filter(|scope| !scope.is_empty()),
             serves: self.serves.clone(),
             exchange: self.exchange.clone(),
-            metadata: serde_json::Map::new(),
+            metadata: self.keys.clone(),
             registration_token: None,
             created_at: now,
             updated_at: now,
             version: 1,
+        }
+    }
+
+    fn auth_method(&self) -> TokenEndpointAuthMethod {
+        if self.client_secret.is_some() {
+            TokenEndpointAuthMethod::ClientSecretBasic
+        } else if self.jwks.is_some() {
+            TokenEndpointAuthMethod::PrivateKeyJwt
+        } else if self.service_account.is_some() {
+            TokenEndpointAuthMethod::ServiceAccountJwt
+        } else {
+            TokenEndpointAuthMethod::None
         }
     }
 }

@@ -155,6 +155,11 @@ impl<'a> Section<'a> {
         map
     }
 
+    /// Whether there is a key of this name.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// A table of its own, empty when left out.
     pub(super) fn section(&mut self, key: &'static str) -> Section<'a> {
         self.known.push(key);

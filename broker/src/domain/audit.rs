@@ -153,6 +153,8 @@ kinds! {
     TokenRefused => "token.refused",
     /// A spent refresh token was presented after its successor was used.
     RefreshReused => "refresh.reused",
+    /// A client asked what a token is worth (RFC 7662), and was not told.
+    IntrospectionRefused => "token.introspection_refused",
     /// A token was revoked by its client (RFC 7009).
     TokenRevoked => "token.revoked",
     /// A session ended before its time.

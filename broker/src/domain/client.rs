@@ -27,7 +27,8 @@ pub struct Client {
     /// Its secrets: none for a public client, two while one is being replaced, the newest first.
     pub secrets: Vec<ClientSecret>,
     /// What it asks for when a request names no scope; a default, never a ceiling (clients register
-    /// with their first challenge and step up later).
+    /// with their first challenge and step up later). Only what it asks for itself, without a user
+    /// (`client_credentials`), it bounds.
     pub scope: Option<Scope>,
     /// The resources it is the server of, so that it may exchange tokens for them.
     pub serves: Vec<ResourceUri>,
@@ -46,7 +47,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Whether it can keep a secret and has one.
+    /// Whether it proves itself, with a secret or a key.
     #[must_use]
     pub fn is_confidential(&self) -> bool {
         self.auth_method != TokenEndpointAuthMethod::None
@@ -85,10 +86,7 @@ impl Client {
     /// Whether it proves itself with a secret that it shares with us.
     #[must_use]
     pub fn has_shared_secret(&self) -> bool {
-        matches!(
-            self.auth_method,
-            TokenEndpointAuthMethod::ClientSecretBasic | TokenEndpointAuthMethod::ClientSecretPost
-        )
+        self.auth_method.is_shared_secret()
     }
 
     /// Replaces its secret: `new` is good from now on, the newest one before it until `until` (or
@@ -193,6 +191,18 @@ pub enum TokenEndpointAuthMethod {
     ClientSecretBasic,
     /// In the form.
     ClientSecretPost,
+    /// An assertion that the client signs with a key of its own (RFC 7523 §2.2, OIDC Core §9).
+    PrivateKeyJwt,
+    /// An assertion that the platform it runs on signs for it: a Kubernetes service-account token.
+    ServiceAccountJwt,
+}
+
+impl TokenEndpointAuthMethod {
+    /// Whether the proof is a secret that the client shares with us.
+    #[must_use]
+    pub fn is_shared_secret(self) -> bool {
+        matches!(self, Self::ClientSecretBasic | Self::ClientSecretPost)
+    }
 }
 
 macro_rules! words {
@@ -226,6 +236,8 @@ words!(TokenEndpointAuthMethod {
     None => "none",
     ClientSecretBasic => "client_secret_basic",
     ClientSecretPost => "client_secret_post",
+    PrivateKeyJwt => "private_key_jwt",
+    ServiceAccountJwt => "service_account_jwt",
 });
 
 #[cfg(test)]

@@ -10,12 +10,14 @@ mod consent;
 mod cookies;
 mod error;
 mod health;
+mod introspect;
 mod metadata;
 mod pages;
 mod register;
 mod request;
 mod revoke;
 mod token;
+mod userinfo;
 mod words;
 
 use std::convert::Infallible;
@@ -43,7 +45,7 @@ pub use metadata::Published;
 use crate::admin::AdminApi;
 use crate::ambient::Ambient;
 use crate::register::{LARGEST_DOCUMENT, RegistrationEndpoint};
-use crate::token::{RevocationEndpoint, TokenEndpoint};
+use crate::token::{IntrospectionEndpoint, RevocationEndpoint, TokenEndpoint, UserInfoEndpoint};
 
 /// How long a request may take. Longer than a login's calls to the identity provider together.
 const LONGEST_REQUEST: Duration = Duration::from_secs(30);
@@ -61,6 +63,10 @@ pub struct Endpoints {
     pub token: Arc<TokenEndpoint>,
     /// `/oauth/revoke`.
     pub revocation: Arc<RevocationEndpoint>,
+    /// `/oauth/introspect`.
+    pub introspection: Arc<IntrospectionEndpoint>,
+    /// `/oauth/userinfo`.
+    pub user_info: Arc<UserInfoEndpoint>,
     /// `/oauth/register`, `/oauth/register/{client_id}`.
     pub registration: Arc<RegistrationEndpoint>,
     /// `/health/…`.
@@ -71,6 +77,10 @@ pub struct Endpoints {
 pub fn public(endpoints: Endpoints, ambient: Ambient) -> Router {
     let token = post(token::token).with_state(endpoints.token);
     let revoke = post(revoke::revoke).with_state(endpoints.revocation);
+    let introspect = post(introspect::introspect).with_state(endpoints.introspection);
+    let user_info = get(userinfo::user_info)
+        .post(userinfo::user_info)
+        .with_state(endpoints.user_info);
     let register = post(register::register)
         .layer(DefaultBodyLimit::max(LARGEST_DOCUMENT))
         .with_state(Arc::clone(&endpoints.registration));
@@ -91,6 +101,8 @@ pub fn public(endpoints: Endpoints, ambient: Ambient) -> Router {
         .route("/oauth/callback", callback)
         .route("/oauth/token", unstored(browsers(token)))
         .route("/oauth/revoke", unstored(browsers(revoke)))
+        .route("/oauth/introspect", unstored(browsers(introspect)))
+        .route("/oauth/userinfo", unstored(browsers(user_info)))
         .route("/oauth/register", unstored(browsers(register)))
         .route(
             "/oauth/register/{client_id}",

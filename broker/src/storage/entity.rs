@@ -138,6 +138,23 @@ pub(super) mod registration_attempt {
     no_relations!();
 }
 
+#[expect(
+    unreachable_pub,
+    reason = "the derives ask for it; no domain value is made of such a row"
+)]
+pub(super) mod client_assertion {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "client_assertions")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub hash: Vec<u8>,
+        pub expires_at: i64,
+    }
+    no_relations!();
+}
+
 pub(super) mod user {
     use sea_orm::entity::prelude::*;
 

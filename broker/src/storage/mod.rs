@@ -11,6 +11,7 @@ mod admin_tokens;
 mod audit;
 mod authorizations;
 mod browsers;
+mod client_assertions;
 mod client_documents;
 mod clients;
 mod consents;

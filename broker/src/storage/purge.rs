@@ -8,7 +8,8 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
 use super::entity::{
-    authorization, browser, client_deletion, consent, grant, refresh_token, upstream_tokens,
+    authorization, browser, client_assertion, client_deletion, consent, grant, refresh_token,
+    upstream_tokens,
 };
 use super::{Store, StoreError};
 use crate::domain::Timestamp;
@@ -118,6 +119,16 @@ impl Store {
                     .column(client_deletion::Column::ClientId)
                     .from(client_deletion::Entity)
                     .and_where(Expr::col(client_deletion::Column::DeletedAt).lt(grants))
+                    .take(),
+            )
+            .await?;
+        deleted += self
+            .delete_in_batches::<client_assertion::Entity>(
+                client_assertion::Column::Hash,
+                &Query::select()
+                    .column(client_assertion::Column::Hash)
+                    .from(client_assertion::Entity)
+                    .and_where(Expr::col(client_assertion::Column::ExpiresAt).lt(now.as_millis()))
                     .take(),
             )
             .await?;

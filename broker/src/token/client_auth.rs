@@ -1,34 +1,55 @@
-//! Client authentication (RFC 6749 §2.3): `none`, `client_secret_basic`, `client_secret_post`.
+//! Client authentication (RFC 6749 §2.3): nothing, a secret, or a signed assertion (RFC 7521 §4.2).
 //!
-//! Whether a client has a secret is fixed by its registration, and held to: a public client that
-//! sends one is refused like a confidential one that sends none. Where the secret stands is not:
+//! What a client proves itself with is fixed by its registration, and held to: a public client that
+//! sends a secret is refused like a confidential one that sends none. Only a public client with keys
+//! may sign or not, as it likes. Where a secret stands is not fixed:
 //! `client_secret_basic` and `client_secret_post` prove the same thing, and clients in the field
-//! register one and use the other.
+//! register one and use the other. What an assertion has to be is `assertion`'s.
 
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use broker_client::oauth::OAuthError;
+use broker_client::oauth::{CLIENT_ASSERTION_JWT, OAuthError};
 use broker_client::secret::Secret;
+use broker_client::verify::claimed_subject;
 use percent_encoding::percent_decode_str;
 
-use super::Form;
+use super::{Assertions, Form};
 use crate::ambient::Ambient;
 use crate::clients::{Clients, Refusal, has_secret};
-use crate::domain::{Client, ClientId};
+use crate::domain::{Client, ClientId, TokenEndpointAuthMethod};
 use crate::live::Live;
 
 /// What a request says about its client.
 #[derive(Debug)]
 pub(super) struct Credentials {
     client_id: String,
-    secret: Option<Secret>,
+    proof: Proof,
+}
+
+/// What a request proves its client with.
+#[derive(Debug)]
+enum Proof {
+    Nothing,
+    Secret(Secret),
+    Assertion(Secret),
+}
+
+impl Proof {
+    fn secret(secret: Option<Secret>) -> Self {
+        secret
+            .filter(|secret| !secret.is_empty())
+            .map_or(Self::Nothing, Self::Secret)
+    }
 }
 
 impl Credentials {
     /// Reads them from the `Authorization` header or the form.
     pub(super) fn read(authorization: Option<&str>, form: &Form) -> Result<Self, OAuthError> {
+        if form.get("client_assertion").is_some() || form.get("client_assertion_type").is_some() {
+            return Self::asserted(authorization, form);
+        }
         let named = form.get("client_id");
         let Some(header) = authorization else {
             let client_id = named.ok_or_else(|| {
@@ -36,7 +57,7 @@ impl Credentials {
             })?;
             return Ok(Self {
                 client_id: client_id.to_owned(),
-                secret: form.get("client_secret").map(Secret::from),
+                proof: Proof::secret(form.get("client_secret").map(Secret::from)),
             });
         };
         let (client_id, secret) = basic(header)?;
@@ -54,7 +75,34 @@ impl Credentials {
         }
         Ok(Self {
             client_id,
-            secret: Some(secret).filter(|secret| !secret.is_empty()),
+            proof: Proof::secret(Some(secret)),
+        })
+    }
+
+    /// Reads a client assertion (RFC 7521 §4.2).
+    fn asserted(authorization: Option<&str>, form: &Form) -> Result<Self, OAuthError> {
+        if authorization.is_some() || form.get("client_secret").is_some() {
+            return Err(OAuthError::invalid_request(
+                "The client authenticates with an assertion and in another way; only one is \
+                 allowed.",
+            ));
+        }
+        if form.require("client_assertion_type")? != CLIENT_ASSERTION_JWT {
+            return Err(OAuthError::invalid_client(format!(
+                "The client_assertion_type must be {CLIENT_ASSERTION_JWT}."
+            )));
+        }
+        let assertion = Secret::from(form.require("client_assertion")?);
+        // Optional in the form: the client's own assertion names it as well.
+        let client_id = match form.get("client_id") {
+            Some(named) => named.to_owned(),
+            None => claimed_subject(assertion.expose()).map_err(|error| {
+                OAuthError::invalid_client(format!("The client assertion is refused: {error}."))
+            })?,
+        };
+        Ok(Self {
+            client_id,
+            proof: Proof::Assertion(assertion),
         })
     }
 
@@ -94,13 +142,15 @@ fn form_decode(text: &str) -> Option<String> {
         .map(std::borrow::Cow::into_owned)
 }
 
-/// Finds the client and checks its secret.
+/// Finds the client and checks its proof.
 #[derive(Clone)]
 pub struct ClientAuthenticator {
     /// Who the client is, and whether it may be used.
     pub clients: Clients,
     /// The confidential clients in memory, so that an exchange needs no database.
     pub live: Live,
+    /// Judges what clients sign.
+    pub assertions: Assertions,
     /// The time, for secrets that end.
     pub ambient: Ambient,
 }
@@ -109,8 +159,9 @@ impl ClientAuthenticator {
     /// The client, if the request proves to be from it and it may be used now.
     ///
     /// # Errors
-    /// `invalid_client` when it is unknown or its secret is wrong; `unauthorized_client` when it
-    /// is blocked, waits for approval or is not trusted any more.
+    /// `invalid_client` when it is unknown or its proof is wrong; `unauthorized_client` when it
+    /// is blocked, waits for approval or is not trusted any more; `temporarily_unavailable` when its
+    /// keys cannot be had.
     pub(super) async fn authenticate(
         &self,
         credentials: &Credentials,
@@ -118,23 +169,7 @@ impl ClientAuthenticator {
         let client = self.find(credentials.client_id()).await?.ok_or_else(|| {
             OAuthError::invalid_client("The client is unknown. It may have to register again.")
         })?;
-        match (&credentials.secret, client.is_confidential()) {
-            (None, false) => {}
-            (Some(secret), true) if has_secret(&client, secret, self.ambient.now()) => {}
-            (Some(_), true) => {
-                return Err(OAuthError::invalid_client("The client secret is wrong."));
-            }
-            (None, true) => {
-                return Err(OAuthError::invalid_client(
-                    "The client must authenticate with its secret.",
-                ));
-            }
-            (Some(_), false) => {
-                return Err(OAuthError::invalid_client(
-                    "The client is public and must not send a secret.",
-                ));
-            }
-        }
+        self.check(&client, &credentials.proof).await?;
         match self.clients.admit(&client) {
             Ok(()) => Ok(client),
             Err(refusal) => Err(OAuthError::unauthorized_client(match refusal {
@@ -147,6 +182,38 @@ impl ClientAuthenticator {
                 }
             })),
         }
+    }
+
+    /// Whether the proof is what the client registered, and right.
+    async fn check(&self, client: &Client, proof: &Proof) -> Result<(), OAuthError> {
+        use TokenEndpointAuthMethod as Method;
+        let wrong = match (client.auth_method, proof) {
+            (Method::None, Proof::Nothing) => return Ok(()),
+            (Method::ClientSecretBasic | Method::ClientSecretPost, Proof::Secret(secret)) => {
+                if has_secret(client, secret, self.ambient.now()) {
+                    return Ok(());
+                }
+                "The client secret is wrong."
+            }
+            (Method::None | Method::PrivateKeyJwt, Proof::Assertion(assertion)) => {
+                let assertion = assertion.expose();
+                return self.assertions.signed_by_client(client, assertion).await;
+            }
+            (Method::ServiceAccountJwt, Proof::Assertion(assertion)) => {
+                let assertion = assertion.expose();
+                return self.assertions.of_service_account(client, assertion).await;
+            }
+            (Method::None, Proof::Secret(_)) => "The client is public and must not send a secret.",
+            (
+                Method::ClientSecretBasic | Method::ClientSecretPost,
+                Proof::Nothing | Proof::Assertion(_),
+            ) => "The client must authenticate with its secret.",
+            (
+                Method::PrivateKeyJwt | Method::ServiceAccountJwt,
+                Proof::Nothing | Proof::Secret(_),
+            ) => "The client must authenticate with a signed client_assertion.",
+        };
+        Err(OAuthError::invalid_client(wrong))
     }
 
     async fn find(&self, id: &str) -> Result<Option<Arc<Client>>, OAuthError> {
@@ -163,17 +230,18 @@ impl ClientAuthenticator {
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use broker_client::oauth::ErrorCode;
 
     use super::*;
 
     fn read(header: Option<&str>, form: &str) -> Result<(String, Option<String>), ErrorCode> {
         Credentials::read(header, &Form::parse(form.as_bytes()).unwrap())
-            .map(|read| {
-                (
-                    read.client_id,
-                    read.secret.map(|secret| secret.expose().to_owned()),
-                )
+            .map(|read| match read.proof {
+                Proof::Nothing => (read.client_id, None),
+                Proof::Secret(proof) | Proof::Assertion(proof) => {
+                    (read.client_id, Some(proof.expose().to_owned()))
+                }
             })
             .map_err(|error| error.code())
     }
@@ -204,6 +272,37 @@ mod tests {
             read(Some(&basic_header("a:s")), "client_id=a"),
             Ok(("a".to_owned(), Some("s".to_owned())))
         );
+    }
+
+    #[test]
+    fn an_assertion_names_its_client_and_comes_alone() {
+        let jwt = format!("e30.{}.x", URL_SAFE_NO_PAD.encode(r#"{"sub":"a"}"#));
+        let form = |more: &str| {
+            let kind = CLIENT_ASSERTION_JWT;
+            format!("client_assertion_type={kind}&client_assertion={jwt}{more}")
+        };
+        for (more, client) in [("", "a"), ("&client_id=b", "b")] {
+            let expected = (client.to_owned(), Some(jwt.clone()));
+            assert_eq!(read(None, &form(more)), Ok(expected));
+        }
+        for (header, body) in [
+            (Some(basic_header("a:s")), form("")),
+            (None, form("&client_secret=s")),
+            (None, format!("client_assertion={jwt}&client_id=a")),
+            (
+                None,
+                format!("client_assertion_type={CLIENT_ASSERTION_JWT}"),
+            ),
+        ] {
+            let read = read(header.as_deref(), &body);
+            assert_eq!(read, Err(ErrorCode::InvalidRequest), "{body}");
+        }
+        for body in [
+            "client_assertion_type=saml&client_assertion=x&client_id=a".to_owned(),
+            format!("client_assertion_type={CLIENT_ASSERTION_JWT}&client_assertion=x"),
+        ] {
+            assert_eq!(read(None, &body), Err(ErrorCode::InvalidClient), "{body}");
+        }
     }
 
     #[test]

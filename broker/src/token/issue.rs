@@ -8,7 +8,7 @@ use broker_client::oauth::{OAuthError, Scope};
 use serde::Serialize;
 
 use crate::ambient::Ambient;
-use crate::domain::Grant;
+use crate::domain::{Client, Grant, Resource, Timestamp};
 use crate::keys::Keyring;
 
 /// Makes access tokens.
@@ -24,7 +24,7 @@ pub struct Issuer {
     pub lifetime: Duration,
 }
 
-/// RFC 9068 §2.2, and `sid` for the grant.
+/// RFC 9068 §2.2, and `sid` for the grant, if there is one.
 #[derive(Serialize)]
 struct AccessTokenClaims<'a> {
     iss: &'a str,
@@ -36,7 +36,8 @@ struct AccessTokenClaims<'a> {
     iat: i64,
     exp: i64,
     jti: String,
-    sid: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<&'a str>,
 }
 
 /// A signed access token.
@@ -57,10 +58,8 @@ impl Issuer {
         grant: &Grant,
         scope: &Scope,
     ) -> Result<AccessToken, OAuthError> {
-        let now = self.ambient.now();
-        let iat = now.as_secs();
-        let exp = now.plus(self.lifetime).min(grant.expires_at).as_secs();
-        let claims = AccessTokenClaims {
+        let end = self.ambient.now().plus(self.lifetime).min(grant.expires_at);
+        self.sign(end, |iat, exp, jti| AccessTokenClaims {
             iss: &self.identifier,
             sub: grant.sub.as_str(),
             aud: grant.resource.as_str(),
@@ -68,9 +67,42 @@ impl Issuer {
             scope,
             iat,
             exp,
-            jti: identifier(&self.ambient),
-            sid: grant.id.as_str(),
-        };
+            jti,
+            sid: Some(grant.id.as_str()),
+        })
+    }
+
+    /// An access token of `client` itself (RFC 6749 §4.4), of no session.
+    ///
+    /// # Errors
+    /// `server_error` when the key cannot sign.
+    pub(super) fn client_token(
+        &self,
+        client: &Client,
+        resource: &Resource,
+        scope: &Scope,
+    ) -> Result<AccessToken, OAuthError> {
+        let end = self.ambient.now().plus(self.lifetime);
+        self.sign(end, |iat, exp, jti| AccessTokenClaims {
+            iss: &self.identifier,
+            sub: client.id.as_str(),
+            aud: resource.id.as_str(),
+            client_id: client.id.as_str(),
+            scope,
+            iat,
+            exp,
+            jti,
+            sid: None,
+        })
+    }
+
+    fn sign<'a>(
+        &self,
+        end: Timestamp,
+        claims: impl FnOnce(i64, i64, String) -> AccessTokenClaims<'a>,
+    ) -> Result<AccessToken, OAuthError> {
+        let (iat, exp) = (self.ambient.now().as_secs(), end.as_secs());
+        let claims = claims(iat, exp, identifier(&self.ambient));
         let token = self.keyring.sign("at+jwt", &claims).map_err(|error| {
             OAuthError::server_error("The broker could not sign the token.").because(error)
         })?;

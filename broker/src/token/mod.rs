@@ -1,18 +1,22 @@
-//! `POST /oauth/token` and `POST /oauth/revoke`.
+//! `POST /oauth/token`, and what else is done with tokens: revoke, introspect, ask who it is.
 //!
 //! Every token request goes through the phases in [`TokenEndpoint::answer`]: which grant, which
 //! client, may it, then the grant's own rules. A grant's file holds only what is particular to it,
 //! so none can forget a shared step. Refusals are recorded here, in one place; a success is recorded
 //! by its grant, with what it did or before the answer leaves.
 
+mod assertion;
 mod client_auth;
+mod client_credentials;
 mod code;
 mod exchange;
 mod form;
+mod introspect;
 mod issue;
 mod refresh;
 mod request;
 mod revoke;
+mod userinfo;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,10 +24,13 @@ use std::time::Duration;
 use broker_client::oauth::{OAuthError, Scope, TokenResponse};
 use broker_client::verify::AccessTokenVerifier;
 
+pub use assertion::{Assertions, ServiceAccount};
 pub use client_auth::ClientAuthenticator;
 pub use form::Form;
+pub use introspect::{Introspection, IntrospectionEndpoint};
 pub use issue::Issuer;
 pub use revoke::RevocationEndpoint;
+pub use userinfo::{UserInfo, UserInfoEndpoint};
 
 use self::client_auth::Credentials;
 use self::request::TokenRequest;
@@ -119,6 +126,9 @@ impl TokenEndpoint {
             TokenRequest::AuthorizationCode(request) => self.redeem(&client, request, event).await,
             TokenRequest::RefreshToken(request) => self.refresh(&client, request, event).await,
             TokenRequest::TokenExchange(request) => self.exchange(&client, request, event).await,
+            TokenRequest::ClientCredentials(request) => {
+                self.for_itself(&client, request, event).await
+            }
         }
     }
 

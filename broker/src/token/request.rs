@@ -15,6 +15,8 @@ pub(super) enum TokenRequest {
     RefreshToken(RefreshRequest),
     /// RFC 8693 §2.1.
     TokenExchange(ExchangeRequest),
+    /// RFC 6749 §4.4.2.
+    ClientCredentials(CredentialsRequest),
 }
 
 /// A request with an authorization code.
@@ -39,6 +41,14 @@ pub(super) struct RefreshRequest {
     pub(super) resources: Vec<String>,
 }
 
+/// A request of a client for itself.
+pub(super) struct CredentialsRequest {
+    /// The scope asked, if not all that the client may have.
+    pub(super) scope: Option<Scope>,
+    /// RFC 8707 §2.2.
+    pub(super) resources: Vec<String>,
+}
+
 /// The grant that a request is for. Told before the client is known, so that a client of another
 /// server's extension learns what is wrong.
 pub(super) fn grant_type(form: &Form) -> Result<GrantType, OAuthError> {
@@ -46,6 +56,7 @@ pub(super) fn grant_type(form: &Form) -> Result<GrantType, OAuthError> {
         grant_type::AUTHORIZATION_CODE => Ok(GrantType::AuthorizationCode),
         grant_type::REFRESH_TOKEN => Ok(GrantType::RefreshToken),
         grant_type::TOKEN_EXCHANGE => Ok(GrantType::TokenExchange),
+        grant_type::CLIENT_CREDENTIALS => Ok(GrantType::ClientCredentials),
         _ => Err(unsupported()),
     }
 }
@@ -66,7 +77,10 @@ impl TokenRequest {
                 resources: form.all("resource").map(str::to_owned).collect(),
             })),
             GrantType::TokenExchange => ExchangeRequest::parse(form).map(Self::TokenExchange),
-            GrantType::ClientCredentials => Err(unsupported()),
+            GrantType::ClientCredentials => Ok(Self::ClientCredentials(CredentialsRequest {
+                scope: scope(form)?,
+                resources: form.all("resource").map(str::to_owned).collect(),
+            })),
         }
     }
 }
@@ -83,6 +97,7 @@ pub(super) fn scope(form: &Form) -> Result<Option<Scope>, OAuthError> {
 
 fn unsupported() -> OAuthError {
     OAuthError::unsupported_grant_type(
-        "Supported are authorization_code, refresh_token and token exchange (RFC 8693).",
+        "Supported are authorization_code, refresh_token, client_credentials and token exchange \
+         (RFC 8693).",
     )
 }

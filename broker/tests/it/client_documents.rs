@@ -10,12 +10,13 @@ use broker::domain::{
     GrantType, Outcome, RedirectUri, RegistrationPolicy,
 };
 use broker_client::oauth::ErrorCode;
+use broker_client::testing::FakeIssuer;
 use http::header;
 use serde_json::{Value, json};
 
 use crate::browser::{Browser, authorize_path, planned};
 use crate::documents::{DocumentServer, Published};
-use crate::harness::{Answer, Broker, Code, Plan, claims, client};
+use crate::harness::{Answer, Broker, Code, ISSUER, NOW, Plan, claims, client};
 use crate::idp::Idp;
 
 const PATH: &str = "/oauth/client.json";
@@ -628,4 +629,33 @@ async fn a_document_from_this_machine_vouches_for_nothing() {
     let page = consent_page(&broker, &id, "http://127.0.0.1:33418/callback").await;
     assert!(page.contains("nobody has checked it"), "{page}");
     assert!(!page.contains("Published by"), "{page}");
+}
+
+#[tokio::test]
+async fn a_client_whose_document_names_keys_signs() {
+    let (broker, idp, documents) = set_up(|_| {}).await;
+    let id = documents.url(PATH);
+    let signs = FakeIssuer::new(&id);
+    let mut document = documents.document(PATH);
+    document["token_endpoint_auth_method"] = "private_key_jwt".into();
+    document["jwks_uri"] = documents.url("/jwks").into();
+    documents.publish(PATH, Published::document(&document));
+    documents.publish("/jwks", Published::document(&signs.jwks()));
+    let code = log_in(&broker, &idp, &id).await;
+    broker
+        .redeem(&code)
+        .await
+        .assert_refused(401, "invalid_client");
+    let claims = json!({
+        "iss": id, "sub": id, "aud": ISSUER, "exp": NOW + 60, "jti": "1",
+    });
+    let assertion = signs.mint(&json!({ "typ": "JWT" }), &claims);
+    let signed = [
+        (
+            "client_assertion_type",
+            "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        ),
+        ("client_assertion", assertion.as_str()),
+    ];
+    broker.redeem_with(&code, &signed).await.tokens();
 }

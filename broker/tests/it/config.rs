@@ -92,7 +92,13 @@ fn the_example_loads_and_its_comments_show_the_defaults() {
 #[test]
 fn the_example_has_every_key_and_no_other() {
     let full: Table = uncommented(true).parse().unwrap();
-    assert_eq!(problems(from_table(full.clone(), BTreeMap::new())), [""; 0]);
+    let mut consistent = full.clone();
+    // A client proves itself in one way; the example shows them all.
+    let client = first_table(&mut consistent["clients"]);
+    for other in ["jwks", "service_account"] {
+        client.remove(other);
+    }
+    assert_eq!(problems(from_table(consistent, BTreeMap::new())), [""; 0]);
 
     // An unknown key makes the reader name all it knows: that must be what the example has.
     let mut sections = BTreeSet::new();
@@ -116,7 +122,7 @@ fn the_example_has_every_key_and_no_other() {
         assert_eq!(known, keys, "in [{path}]");
         sections.insert(path.to_owned());
     });
-    assert_eq!(sections.len(), 13, "{sections:?}");
+    assert_eq!(sections.len(), 14, "{sections:?}");
 }
 
 /// Calls `check` with the path and the keys of every table whose keys are fixed.
@@ -513,6 +519,70 @@ fn a_configured_client_gets_the_grants_that_its_keys_imply() {
         [GrantType::AuthorizationCode, GrantType::RefreshToken]
     );
     assert_eq!(agent.auth_method, TokenEndpointAuthMethod::None);
+}
+
+#[test]
+fn a_configured_client_proves_itself_in_one_of_three_ways() {
+    let jwk = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "1",
+                            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    let file = TemporaryFile::with(jwk);
+    let secret = r#"client_secret = "change-me-to-a-random-secret""#;
+    let account = r#"service_account = { issuer = "https://c.example", subject = "s", jwks = "https://c.example/k" }"#;
+    let at_url = r#"jwks = "https://job.example/jwks.json""#;
+    let in_file = format!("jwks = {{ file = {:?} }}", file.0);
+    let read_with = |proof: &str| read(&EXAMPLE.replace(secret, proof));
+    for (proof, method, member) in [
+        (account, TokenEndpointAuthMethod::ServiceAccountJwt, None),
+        (
+            at_url,
+            TokenEndpointAuthMethod::PrivateKeyJwt,
+            Some("jwks_uri"),
+        ),
+        (
+            &in_file,
+            TokenEndpointAuthMethod::PrivateKeyJwt,
+            Some("jwks"),
+        ),
+    ] {
+        let config = read_with(proof).unwrap();
+        let client = &config.registered_clients(Timestamp::from_millis(5))[0];
+        assert_eq!(client.auth_method, method);
+        assert_eq!(client.secrets, []);
+        assert_eq!(client.metadata.keys().next().map(String::as_str), member);
+    }
+    let machine = read_with(&format!("{secret}\nown_scopes = [\"notes.read\"]")).unwrap();
+    let client = &machine.registered_clients(Timestamp::from_millis(5))[0];
+    assert!(client.may_use(GrantType::ClientCredentials));
+    assert_eq!(client.scope.as_ref().unwrap().to_string(), "notes.read");
+
+    let wrong = TemporaryFile::with("{}");
+    for (proof, key) in [
+        (
+            "own_scopes = [\"notes.read\"]".to_owned(),
+            "clients[0].client_secret",
+        ),
+        (format!("{secret}\n{at_url}"), "clients[0].client_secret"),
+        (format!("{account}\n{at_url}"), "clients[0].client_secret"),
+        ("jwks = \"nowhere\"".to_owned(), "clients[0].jwks"),
+        (
+            "jwks = { file = \"/nowhere/at/all\" }".to_owned(),
+            "clients[0].jwks",
+        ),
+        (
+            format!("jwks = {{ file = {:?} }}", wrong.0),
+            "clients[0].jwks",
+        ),
+        (
+            account.replace("subject = \"s\", ", ""),
+            "clients[0].service_account.subject",
+        ),
+    ] {
+        let found = problems(read_with(&proof));
+        assert!(
+            found.iter().any(|problem| problem.starts_with(key)),
+            "{proof}: {found:?}"
+        );
+    }
 }
 
 /// A file that is gone when the test is.

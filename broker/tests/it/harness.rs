@@ -197,6 +197,7 @@ impl Broker {
             upstream,
             upstream_tokens,
             guarded: guarded_client(&plan.settings.url_clients).unwrap(),
+            http: HttpClient::new(&Options::default()).unwrap(),
             catalog: Arc::new(plan.catalog),
             ambient,
         };
@@ -583,6 +584,7 @@ fn plan() -> Plan {
             },
             uid_claim: "preferred_username".to_owned(),
             email_uids: EmailUids::Refused,
+            service_accounts: Vec::new(),
         },
         upstream: upstream::Config {
             kind: upstream::Kind::Oidc,

@@ -16,6 +16,9 @@ async fn the_server_document_lists_what_works() {
     let answer = broker.get(SERVER).await;
     assert_eq!(answer.header("content-type"), Some("application/json"));
     assert_eq!(answer.header("cache-control"), Some("public, max-age=300"));
+    let algorithms = [
+        "ES256", "ES384", "EdDSA", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
+    ];
     assert_eq!(
         answer.json(),
         json!({
@@ -25,17 +28,24 @@ async fn the_server_document_lists_what_works() {
             "jwks_uri": format!("{ISSUER}/oauth/jwks"),
             "registration_endpoint": format!("{ISSUER}/oauth/register"),
             "revocation_endpoint": format!("{ISSUER}/oauth/revoke"),
+            "introspection_endpoint": format!("{ISSUER}/oauth/introspect"),
+            "userinfo_endpoint": format!("{ISSUER}/oauth/userinfo"),
             "scopes_supported": ["files.read", "notes.read", "notes.write"],
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
             "grant_types_supported": [
-                "authorization_code", "refresh_token",
+                "authorization_code", "refresh_token", "client_credentials",
                 "urn:ietf:params:oauth:grant-type:token-exchange",
             ],
             "token_endpoint_auth_methods_supported":
-                ["none", "client_secret_basic", "client_secret_post"],
+                ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "token_endpoint_auth_signing_alg_values_supported": algorithms,
             "revocation_endpoint_auth_methods_supported":
-                ["none", "client_secret_basic", "client_secret_post"],
+                ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
+            "introspection_endpoint_auth_methods_supported":
+                ["client_secret_basic", "client_secret_post", "private_key_jwt"],
+            "introspection_endpoint_auth_signing_alg_values_supported": algorithms,
             "code_challenge_methods_supported": ["S256"],
             "authorization_response_iss_parameter_supported": true,
             "client_id_metadata_document_supported": true,

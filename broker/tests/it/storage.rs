@@ -762,8 +762,16 @@ async fn expired_rows_go_and_others_stay(database: Database) {
     stale.expires_at = at(899);
     store.insert_refresh_token(&stale).await.unwrap();
 
-    // One authorization, two grants with a token each, and the stale token of a live grant.
-    assert_eq!(store.purge(at(1000), KEEP).await.unwrap(), 6);
+    for (byte, expires) in [(1, 999), (2, 1000)] {
+        let used = hash(byte);
+        let spend = || store.spend_client_assertion(&used, at(expires));
+        assert!(spend().await.unwrap());
+        assert!(!spend().await.unwrap(), "once");
+    }
+
+    // One authorization, two grants with a token each, the stale token of a live grant, and the
+    // assertion that nobody would accept any more.
+    assert_eq!(store.purge(at(1000), KEEP).await.unwrap(), 7);
     assert_eq!(store.purge(at(1000), KEEP).await.unwrap(), 0);
     assert_eq!(
         store.authorization(&authorization("old").id).await.unwrap(),

@@ -10,7 +10,7 @@ mod reader;
 mod rules;
 mod value;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use broker_client::secret::Secret;
 use url::Url;
@@ -79,9 +79,13 @@ pub struct Broker {
     /// The gateway's own client id at the broker. Needed with `exchange`.
     /// Environment: `GATEWAY__BROKER__CLIENT_ID`.
     pub client_id: Option<String>,
-    /// The secret of that client. Needed with `exchange`.
+    /// The secret of that client. With `exchange` this or `client_assertion` is needed.
     /// Environment: `GATEWAY__BROKER__CLIENT_SECRET`, or `…__CLIENT_SECRET__FILE`.
     pub client_secret: Option<Secret>,
+    /// The file with the token of the pod's Kubernetes service account, in place of a secret. It
+    /// is read for every exchange, so a token that the kubelet replaces counts at once. Default:
+    /// none. Environment: `GATEWAY__BROKER__CLIENT_ASSERTION__FILE`.
+    pub client_assertion: Option<PathBuf>,
     /// The name of the Nextcloud downstream at the broker. Default `nextcloud`.
     /// Environment: `GATEWAY__BROKER__DOWNSTREAM`.
     pub downstream: String,

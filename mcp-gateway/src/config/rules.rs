@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -120,20 +121,26 @@ fn broker(mut section: Section<'_>, needs_client: bool) -> Option<Broker> {
         );
     }
     let back_channel_url = section.optional("back_channel_url");
-    let (client_id, client_secret): (Option<String>, Option<Secret>) = if needs_client {
-        (
-            section.required("client_id", "the gateway's client id at the broker"),
-            section.required(
-                "client_secret",
-                "the gateway's secret at the broker, or { file = \"…\" }",
-            ),
+    let client_id: Option<String> = if needs_client {
+        section.required("client_id", "the gateway's client id at the broker")
+    } else {
+        section.optional("client_id")
+    };
+    let client_assertion = assertion(&mut section);
+    let client_secret: Option<Secret> = if needs_client && client_assertion.is_none() {
+        section.required(
+            "client_secret",
+            "the gateway's secret at the broker, or { file = \"…\" }; a pod uses client_assertion",
         )
     } else {
-        (
-            section.optional("client_id"),
-            section.optional("client_secret"),
-        )
+        section.optional("client_secret")
     };
+    if client_secret.is_some() && client_assertion.is_some() {
+        section.problem(
+            "client_assertion",
+            "takes the place of client_secret: remove one of them",
+        );
+    }
     let downstream = section
         .optional("downstream")
         .unwrap_or_else(|| "nextcloud".to_owned());
@@ -144,8 +151,20 @@ fn broker(mut section: Section<'_>, needs_client: bool) -> Option<Broker> {
         back_channel_url,
         client_id,
         client_secret,
+        client_assertion,
         downstream,
     })
+}
+
+/// `client_assertion = { file = "…" }`: only where it is, since what is in it changes.
+fn assertion(section: &mut Section<'_>) -> Option<PathBuf> {
+    if !section.has("client_assertion") {
+        return None;
+    }
+    let mut assertion = section.section("client_assertion");
+    let file: Option<String> = assertion.required("file", "the path of the pod's token");
+    assertion.finish();
+    file.map(PathBuf::from)
 }
 
 fn nextcloud(mut section: Section<'_>) -> (Option<Credentials>, Option<Nextcloud>) {

@@ -96,6 +96,24 @@ fn every_problem_is_reported_at_once() {
 }
 
 #[test]
+fn a_pod_proves_itself_with_its_token_and_not_with_a_secret_too() {
+    let pod = GOOD.replace(
+        "client_secret = \"s3cret\"",
+        "client_assertion = { file = \"/var/run/secrets/tokens/broker\" }",
+    );
+    let broker = load(&pod, &[]).expect("good").broker.expect("broker");
+    assert_eq!(
+        broker.client_assertion.expect("file").to_str(),
+        Some("/var/run/secrets/tokens/broker")
+    );
+    assert!(broker.client_secret.is_none());
+    let environment = [("GATEWAY__BROKER__CLIENT_ASSERTION__FILE", "/run/token")];
+    assert_eq!(problems(GOOD, &environment), ["broker.client_assertion"]);
+    let empty = GOOD.replace("client_secret = \"s3cret\"", "client_assertion = {}");
+    assert!(problems(&empty, &[]).contains(&"broker.client_assertion.file".to_owned()));
+}
+
+#[test]
 fn the_environment_wins_and_may_split_a_secret() {
     let file = std::env::temp_dir().join(format!("mcp-gateway-secret-{}", std::process::id()));
     std::fs::write(&file, "from-file\n").expect("written");
@@ -219,6 +237,7 @@ fn the_manual_names_every_key_and_its_real_default() {
         "back_channel_url",
         "client_id",
         "client_secret",
+        "client_assertion",
         "downstream",
         "url",
         "credentials",

@@ -156,7 +156,7 @@ fn scopes() -> Value {
 
 /// The gateway's configuration.
 pub(super) fn gateway(options: &Options, addresses: &Addresses, secrets: &Secrets) -> Value {
-    json!({
+    let mut config = json!({
         "server": {
             "public_url": addresses.gateway_url(),
             "listen": addresses.gateway_listen().to_string(),
@@ -171,7 +171,11 @@ pub(super) fn gateway(options: &Options, addresses: &Addresses, secrets: &Secret
             "url": options.nextcloud_url(addresses),
             "credentials": "exchange",
         },
-    })
+    });
+    if let Some(adjust) = &options.adjust_gateway {
+        adjust(&mut config, addresses);
+    }
+    config
 }
 
 /// Writes a configuration file that only its owner can read.

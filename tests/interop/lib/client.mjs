@@ -80,6 +80,17 @@ export class OAuthClient {
     return oauth.processGenericTokenEndpointResponse(this.as, this.client, response);
   }
 
+  /** A token for the client itself (RFC 6749 §4.4). */
+  async forItself(parameters) {
+    const response = await oauth.clientCredentialsGrantRequest(this.as, this.client, this.authentication, parameters, INSECURE);
+    return oauth.processClientCredentialsResponse(this.as, this.client, response);
+  }
+
+  async introspect(token) {
+    const response = await oauth.introspectionRequest(this.as, this.client, this.authentication, token, INSECURE);
+    return oauth.processIntrospectionResponse(this.as, this.client, response);
+  }
+
   async revoke(token) {
     await oauth.processRevocationResponse(
       await oauth.revocationRequest(this.as, this.client, this.authentication, token, INSECURE));

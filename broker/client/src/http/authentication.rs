@@ -1,4 +1,7 @@
-//! [`ClientAuthentication`]: how a client proves who it is (RFC 6749 §2.3).
+//! [`ClientAuthentication`]: how a client proves who it is (RFC 6749 §2.3, RFC 7523 §2.2).
+
+use std::borrow::Cow;
+use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,6 +9,7 @@ use http::HeaderValue;
 use url::form_urlencoded;
 
 use super::HttpError;
+use crate::oauth::CLIENT_ASSERTION_JWT;
 use crate::secret::Secret;
 
 /// How a client proves to the token endpoint who it is (RFC 6749 §2.3).
@@ -30,6 +34,16 @@ pub enum ClientAuthentication {
         /// The client's secret.
         client_secret: Secret,
     },
+    /// A signed assertion that somebody else keeps fresh in a file, such as the projected
+    /// service-account token of a Kubernetes pod (RFC 7523 §2.2).
+    ///
+    /// The file is read for every request: what replaces it counts at once.
+    AssertionFile {
+        /// The client's id.
+        client_id: String,
+        /// The file with one JWT.
+        path: PathBuf,
+    },
 }
 
 impl ClientAuthentication {
@@ -39,7 +53,8 @@ impl ClientAuthentication {
         match self {
             Self::None { client_id }
             | Self::Basic { client_id, .. }
-            | Self::Post { client_id, .. } => client_id,
+            | Self::Post { client_id, .. }
+            | Self::AssertionFile { client_id, .. } => client_id,
         }
     }
 
@@ -63,20 +78,30 @@ impl ClientAuthentication {
     }
 
     /// The form fields of this method.
-    pub(super) fn form_fields(&self) -> Vec<(&'static str, &str)> {
-        match self {
-            Self::None { client_id } => vec![("client_id", client_id)],
+    pub(super) async fn form_fields(&self) -> Result<Vec<(&'static str, Cow<'_, str>)>, HttpError> {
+        Ok(match self {
+            Self::None { client_id } => vec![("client_id", client_id.into())],
             Self::Basic { .. } => Vec::new(),
             Self::Post {
                 client_id,
                 client_secret,
             } => {
                 vec![
-                    ("client_id", client_id),
-                    ("client_secret", client_secret.expose()),
+                    ("client_id", client_id.into()),
+                    ("client_secret", client_secret.expose().into()),
                 ]
             }
-        }
+            Self::AssertionFile { client_id, path } => {
+                let assertion = tokio::fs::read_to_string(path)
+                    .await
+                    .map_err(HttpError::Assertion)?;
+                vec![
+                    ("client_id", client_id.into()),
+                    ("client_assertion_type", CLIENT_ASSERTION_JWT.into()),
+                    ("client_assertion", assertion.trim().to_owned().into()),
+                ]
+            }
+        })
     }
 }
 
@@ -84,8 +109,8 @@ impl ClientAuthentication {
 mod tests {
     use super::*;
 
-    #[test]
-    fn basic_credentials_are_form_encoded_first() {
+    #[tokio::test]
+    async fn basic_credentials_are_form_encoded_first() {
         let authentication = ClientAuthentication::Basic {
             client_id: "a:b".to_owned(),
             client_secret: Secret::new("p+s w%"),
@@ -94,23 +119,46 @@ mod tests {
         let encoded = header.to_str().unwrap().strip_prefix("Basic ").unwrap();
         assert_eq!(STANDARD.decode(encoded).unwrap(), b"a%3Ab:p%2Bs+w%25");
         assert!(header.is_sensitive());
-        assert!(authentication.form_fields().is_empty());
+        assert!(authentication.form_fields().await.unwrap().is_empty());
     }
 
-    #[test]
-    fn the_other_methods_use_the_form() {
+    #[tokio::test]
+    async fn an_assertion_is_read_anew_for_every_request() {
+        let name = format!("broker-client-assertion-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        let authentication = ClientAuthentication::AssertionFile {
+            client_id: "a".to_owned(),
+            path: path.clone(),
+        };
+        for token in ["first", "second"] {
+            tokio::fs::write(&path, format!("{token}\n")).await.unwrap();
+            let fields = authentication.form_fields().await.unwrap();
+            assert_eq!(fields[0], ("client_id", "a".into()));
+            assert_eq!(fields[1].1, CLIENT_ASSERTION_JWT);
+            assert_eq!(fields[2], ("client_assertion", token.into()));
+        }
+        tokio::fs::remove_file(&path).await.unwrap();
+        let missing = authentication.form_fields().await;
+        assert!(matches!(missing, Err(HttpError::Assertion(_))));
+    }
+
+    #[tokio::test]
+    async fn the_other_methods_use_the_form() {
         let public = ClientAuthentication::None {
             client_id: "a".to_owned(),
         };
-        assert_eq!(public.form_fields(), [("client_id", "a")]);
+        assert_eq!(
+            public.form_fields().await.unwrap(),
+            [("client_id", "a".into())]
+        );
         assert!(public.header().unwrap().is_none());
         let post = ClientAuthentication::Post {
             client_id: "a".to_owned(),
             client_secret: Secret::new("s"),
         };
         assert_eq!(
-            post.form_fields(),
-            [("client_id", "a"), ("client_secret", "s")]
+            post.form_fields().await.unwrap(),
+            [("client_id", "a".into()), ("client_secret", "s".into())]
         );
         assert!(!format!("{post:?}").contains("\"s\""));
     }

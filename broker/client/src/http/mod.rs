@@ -61,6 +61,9 @@ pub enum HttpError {
     /// A header value has forbidden characters.
     #[error("a header value has forbidden characters")]
     Header,
+    /// The file with the client's assertion cannot be read; nothing was sent.
+    #[error("the client assertion cannot be read")]
+    Assertion(#[source] std::io::Error),
     /// No connection could be made; nothing was sent.
     #[error("no connection")]
     Connect(#[source] reqwest::Error),
@@ -224,9 +227,10 @@ impl HttpClient {
         if let Some(value) = authentication.header()? {
             request = request.header(AUTHORIZATION, value);
         }
+        let own = authentication.form_fields().await?;
         let body = form_urlencoded::Serializer::new(String::new())
             .extend_pairs(form)
-            .extend_pairs(authentication.form_fields())
+            .extend_pairs(own)
             .finish();
         let form_type = HeaderValue::from_static("application/x-www-form-urlencoded");
         self.send(request.header(CONTENT_TYPE, form_type).body(body))

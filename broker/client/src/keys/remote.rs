@@ -1,6 +1,8 @@
-//! [`RemoteKeySet`]: the JWKS of an issuer, fetched when needed.
+//! [`RemoteKeySet`]: a JWKS that is kept elsewhere, fetched when needed.
 
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use url::Url;
 use super::{InvalidKey, KeySet, KeySource, KeySourceError, VerificationKey};
 use crate::ambient::Clock;
 use crate::discovery::{Discovery, DiscoveryError};
-use crate::http::{HttpClient, HttpError};
+use crate::http::{Answer, GuardError, GuardedClient, HttpClient, HttpError};
 use crate::refreshing::{Limits, Refreshing};
 
 /// A key that was withdrawn is forgotten after this long; a new one is found at once, because an
@@ -25,7 +27,7 @@ const LIMITS: Limits = Limits {
     while_empty: Duration::from_secs(1),
 };
 
-/// The keys of an issuer, cached.
+/// The keys of an issuer or a client, cached.
 ///
 /// - Any number of callers cause one request at a time.
 /// - An unknown `kid` causes at most one request a minute (30 s after a failure, 1 s while no
@@ -46,6 +48,10 @@ enum FetchError {
     NoJwksUri,
     #[error("the JWKS request failed")]
     Http(#[source] HttpError),
+    #[error("the JWKS request was refused or failed")]
+    Guarded(#[source] GuardError),
+    #[error("the JWKS file cannot be read")]
+    File(#[source] io::Error),
     #[error("the JWKS request was answered with status {0}")]
     Status(StatusCode),
     #[error("the answer is no JWKS")]
@@ -86,6 +92,38 @@ impl RemoteKeySet {
         }
     }
 
+    /// The keys at a URL that a stranger supplied.
+    #[must_use]
+    pub fn from_guarded(client: GuardedClient, url: Url, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            keys: Arc::new(Refreshing::new(clock, LIMITS, move || {
+                let (client, url) = (client.clone(), url.clone());
+                async move {
+                    let answer = client.get(&url).await.map_err(FetchError::Guarded);
+                    noted(answer.and_then(|answer| read(&answer)), url.host_str())
+                }
+                .boxed()
+            })),
+        }
+    }
+
+    /// The keys in a file that somebody else replaces.
+    #[must_use]
+    pub fn from_file(path: PathBuf, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            keys: Arc::new(Refreshing::new(clock, LIMITS, move || {
+                let path = path.clone();
+                async move {
+                    let bytes = tokio::fs::read(path).await.map_err(FetchError::File);
+                    let keys = bytes
+                        .and_then(|bytes| KeySet::from_json(&bytes).map_err(FetchError::Document));
+                    noted(keys, None)
+                }
+                .boxed()
+            })),
+        }
+    }
+
     async fn set(
         &self,
         wanted: impl Fn(&KeySet) -> bool + Send + Sync,
@@ -99,16 +137,22 @@ async fn fetch(http: &HttpClient, url: &Url) -> Result<KeySet, FetchError> {
         .get(url, HeaderMap::new())
         .await
         .map_err(FetchError::Http);
-    let result = answer.and_then(|answer| {
-        if answer.status == StatusCode::OK {
-            KeySet::from_json(&answer.body).map_err(FetchError::Document)
-        } else {
-            Err(FetchError::Status(answer.status))
-        }
-    });
+    noted(answer.and_then(|answer| read(&answer)), url.host_str())
+}
+
+fn read(answer: &Answer) -> Result<KeySet, FetchError> {
+    if answer.status == StatusCode::OK {
+        KeySet::from_json(&answer.body).map_err(FetchError::Document)
+    } else {
+        Err(FetchError::Status(answer.status))
+    }
+}
+
+/// Logs how a fetch went; without a host it was a file.
+fn noted(result: Result<KeySet, FetchError>, host: Option<&str>) -> Result<KeySet, FetchError> {
     match &result {
-        Ok(keys) => tracing::debug!(host = url.host_str(), keys = keys.len(), "fetched a JWKS"),
-        Err(error) => tracing::warn!(host = url.host_str(), %error, "could not fetch a JWKS"),
+        Ok(keys) => tracing::debug!(host, keys = keys.len(), "fetched a JWKS"),
+        Err(error) => tracing::warn!(host, %error, "could not fetch a JWKS"),
     }
     result
 }

@@ -1,4 +1,7 @@
-//! The names of grants and of token types.
+//! The names of grants, of token types and of client assertions.
+
+/// The `client_assertion_type` of a JWT (RFC 7523 §2.2).
+pub const CLIENT_ASSERTION_JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
 /// Values of the parameter `grant_type`.
 pub mod grant_type {

@@ -120,6 +120,19 @@ pub async fn verify<C: DeserializeOwned>(
         .map(|(claims, _)| claims)
 }
 
+/// The `sub` that a token claims. Nothing is verified: it only tells whose keys to verify it with.
+///
+/// # Errors
+///
+/// [`VerifyError::Malformed`] when it is no JWT, [`VerifyError::MissingClaim`] when it has no `sub`.
+pub fn claimed_subject(token: &str) -> Result<String, VerifyError> {
+    let claims = Parts::split(token)?.claims()?;
+    match claims.get("sub") {
+        Some(Value::String(subject)) if !subject.is_empty() => Ok(subject.clone()),
+        _ => Err(VerifyError::MissingClaim("sub")),
+    }
+}
+
 /// Verifies a token and returns its claims and the key that signed it.
 async fn verify_with_key<C: DeserializeOwned>(
     token: &str,
