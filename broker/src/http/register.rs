@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
+use axum::extract::rejection::{BytesRejection, PathRejection};
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -36,9 +36,10 @@ pub(super) async fn read(
     State(endpoint): State<Arc<RegistrationEndpoint>>,
     info: RequestInfo,
     headers: HeaderMap,
-    Path(client_id): Path<String>,
+    client_id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<Registered>, Refused> {
     let authorization = authorization(&headers);
+    let client_id = named(client_id);
     let request = managed(&client_id, authorization.as_deref(), &info);
     endpoint.read(&request).await.map(Json)
 }
@@ -48,11 +49,12 @@ pub(super) async fn update(
     State(endpoint): State<Arc<RegistrationEndpoint>>,
     info: RequestInfo,
     headers: HeaderMap,
-    Path(client_id): Path<String>,
+    client_id: Result<Path<String>, PathRejection>,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Registered>, Refused> {
     let body = whole(body)?;
     let authorization = authorization(&headers);
+    let client_id = named(client_id);
     let request = managed(&client_id, authorization.as_deref(), &info);
     endpoint.update(&request, &body).await.map(Json)
 }
@@ -62,12 +64,18 @@ pub(super) async fn delete(
     State(endpoint): State<Arc<RegistrationEndpoint>>,
     info: RequestInfo,
     headers: HeaderMap,
-    Path(client_id): Path<String>,
+    client_id: Result<Path<String>, PathRejection>,
 ) -> Result<StatusCode, Refused> {
     let authorization = authorization(&headers);
+    let client_id = named(client_id);
     let request = managed(&client_id, authorization.as_deref(), &info);
     endpoint.delete(&request).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// The variable part of the path. One that is no text is the id of no client, as the empty one is.
+fn named(client_id: Result<Path<String>, PathRejection>) -> String {
+    client_id.map(|Path(id)| id).unwrap_or_default()
 }
 
 fn managed<'a>(

@@ -510,3 +510,14 @@ async fn of_two_updates_with_one_token_one_wins() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 401]);
 }
+
+#[tokio::test]
+async fn a_path_that_is_no_text_names_no_client() {
+    let broker = Broker::start().await;
+    let client = Registration::public(&broker).await;
+    for method in [Method::GET, Method::PUT, Method::DELETE] {
+        let path = "/oauth/register/%ff";
+        let answer = ask(&broker, method, path, Some(&client.token), &Value::Null).await;
+        answer.assert_refused(401, "invalid_token");
+    }
+}
