@@ -7,6 +7,7 @@ use std::path::Path;
 use axum::Router;
 use axum::body::Body;
 use http::{Method, Request, StatusCode, header};
+use serde_json::Value;
 
 use crate::harness::{Answer, Broker};
 
@@ -189,28 +190,40 @@ fn every_route_of_the_source_is_in_the_table() {
     assert_eq!(mounted, known);
 }
 
-/// The description of the admin API knows every route of it, each with its methods.
-#[test]
-fn every_admin_route_is_described() {
-    let document = serde_json::to_value(broker::http::admin_document()).unwrap();
+/// A description knows every route that it is about, each with its methods.
+fn assert_described(document: &Value, is_about: impl Fn(&Route) -> bool) {
     let described: BTreeSet<_> = document["paths"]
         .as_object()
         .unwrap()
         .iter()
         .flat_map(|(path, item)| {
-            let methods = item.as_object().unwrap().keys();
-            methods.map(move |method| (path.clone(), method.to_uppercase()))
+            let operations = item.as_object().unwrap().iter();
+            operations
+                .filter(|(_, operation)| operation.get("operationId").is_some())
+                .map(move |(method, _)| (path.clone(), method.to_uppercase()))
         })
         .collect();
     let mounted: BTreeSet<_> = ROUTES
         .iter()
-        .filter(|route| route.audience == Administrators)
+        .filter(|route| is_about(route))
         .flat_map(|route| {
             let methods = route.methods.iter();
             methods.map(|method| (route.path.to_owned(), (*method).to_owned()))
         })
         .collect();
     assert_eq!(described, mounted);
+}
+
+#[test]
+fn every_admin_route_is_described() {
+    let document = serde_json::to_value(broker::http::admin_document()).unwrap();
+    assert_described(&document, |route| route.audience == Administrators);
+}
+
+#[test]
+fn every_registration_route_is_described() {
+    let document = crate::registration_openapi::document();
+    assert_described(&document, |route| route.path.starts_with("/oauth/register"));
 }
 
 #[tokio::test]

@@ -48,6 +48,7 @@ mod refresh_rotation;
 mod registration;
 mod registration_access;
 mod registration_limits;
+mod registration_openapi;
 mod resource_indicators;
 mod revocation;
 mod seeding;
