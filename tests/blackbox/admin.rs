@@ -6,24 +6,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use harness::client::Tokens;
 use harness::deployment::Deployment;
-use harness::http::{Answer, Http};
+use harness::http::Http;
 use harness::wait;
+use http::Method;
 use serde_json::json;
 
 use crate::support::{Agent, own, refusal, run};
-
-/// Asks the admin API; which replica answers is left to chance.
-async fn administer(deployment: &Deployment, method: &str, path: &str) -> Result<Answer> {
-    let line = deployment.describe();
-    let url = line["admin_url"].as_str().context("no admin_url")?;
-    let token = line["admin_token"].as_str().context("no admin_token")?;
-    let http = Http::default();
-    let request = http
-        .client()
-        .request(method.parse()?, format!("{url}/admin/v1/{path}"))
-        .bearer_auth(token);
-    http.send(request).await
-}
 
 /// Waits until every replica, asked directly, refuses to exchange the token with this code.
 async fn refused_everywhere(deployment: &Deployment, token: &str, code: &str) -> Result<()> {
@@ -67,16 +55,18 @@ fn a_block_and_a_revocation_count_at_every_replica_within_a_second() -> Result<(
         // One session ended, the client stays.
         let tokens = agent.log_in("alice").await?;
         agent.exchange(&tokens.access_token).await?.success()?;
-        let sessions = administer(
-            &deployment,
-            "GET",
-            &format!("grants?client_id={}", agent.credentials.client_id()),
-        )
-        .await?
-        .success()?
-        .json()?;
+        let sessions = deployment
+            .administer(
+                Method::GET,
+                &format!("grants?client_id={}", agent.credentials.client_id()),
+                None,
+            )
+            .await?
+            .success()?
+            .json()?;
         let id = sessions["items"][0]["grant_id"].as_str().context("no id")?;
-        administer(&deployment, "POST", &format!("grants/{id}/revoke"))
+        deployment
+            .administer(Method::POST, &format!("grants/{id}/revoke"), None)
             .await?
             .success()?;
         refused_everywhere(&deployment, &tokens.access_token, "invalid_request").await?;
@@ -84,7 +74,8 @@ fn a_block_and_a_revocation_count_at_every_replica_within_a_second() -> Result<(
         // The client blocked: its sessions end, and it gets no other.
         let tokens = agent.log_in("alice").await?;
         agent.exchange(&tokens.access_token).await?.success()?;
-        let blocked = administer(&deployment, "POST", &format!("{client}/block"))
+        let blocked = deployment
+            .administer(Method::POST, &format!("{client}/block"), None)
             .await?
             .success()?
             .json()?;
@@ -95,7 +86,8 @@ fn a_block_and_a_revocation_count_at_every_replica_within_a_second() -> Result<(
         assert_eq!(refusal(&refused)?, (400, "unauthorized_client".to_owned()));
 
         // Let in again, the old session stays ended, and a new login works.
-        administer(&deployment, "POST", &format!("{client}/approve"))
+        deployment
+            .administer(Method::POST, &format!("{client}/approve"), None)
             .await?
             .success()?;
         let refused = agent.refresh(&refresh_token).await?;
@@ -104,7 +96,7 @@ fn a_block_and_a_revocation_count_at_every_replica_within_a_second() -> Result<(
         agent.exchange(&tokens.access_token).await?.success()?;
 
         // Gone: the agent is a stranger.
-        let deleted = administer(&deployment, "DELETE", &client).await?;
+        let deleted = deployment.administer(Method::DELETE, &client, None).await?;
         assert_eq!(deleted.status, 204, "{}", deleted.describe());
         refused_everywhere(&deployment, &tokens.access_token, "invalid_request").await?;
         let trail = deployment.audit("event=client.blocked").await?;

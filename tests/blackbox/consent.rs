@@ -1,26 +1,10 @@
 //! Remembered consent as a person meets it, and an attacker who counts on it.
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use harness::browser::Landing;
 use harness::person::Person;
-use url::Url;
 
 use crate::support::{Agent, run, shared};
-
-/// What an administrator says about the agent's client.
-async fn administer(agent: &Agent<'_>, verdict: &str) -> Result<()> {
-    let about = agent.deployment.describe();
-    let mut url = Url::parse(about["admin_url"].as_str().context("no admin URL")?)?;
-    url.path_segments_mut()
-        .map_err(|()| anyhow::anyhow!("no path"))?
-        .extend(["admin", "v1", "clients"])
-        .push(agent.credentials.client_id())
-        .push(verdict);
-    let token = about["admin_token"].as_str().context("no admin token")?;
-    let request = agent.http.client().post(url).bearer_auth(token);
-    agent.http.send(request).await?.success()?;
-    Ok(())
-}
 
 /// A login in which the person does what the pages ask.
 async fn log_in(agent: &Agent<'_>, person: &Person) -> Result<()> {
@@ -53,7 +37,7 @@ fn an_approved_client_is_let_in_without_asking_again_until_it_is_blocked() -> Re
             !succeeds_without_a_click(&agent, &person).await?,
             "nobody approved it"
         );
-        administer(&agent, "approve").await?;
+        agent.judged("approve").await?;
         assert!(succeeds_without_a_click(&agent, &person).await?);
 
         // The audit tells it from a click.
@@ -61,8 +45,8 @@ fn an_approved_client_is_let_in_without_asking_again_until_it_is_blocked() -> Re
         assert_eq!(rows[0]["details"]["remembered"], true, "{rows:?}");
         assert_eq!(rows[1]["details"]["remembered"], serde_json::Value::Null);
 
-        administer(&agent, "block").await?;
-        administer(&agent, "approve").await?;
+        agent.judged("block").await?;
+        agent.judged("approve").await?;
         assert!(
             !succeeds_without_a_click(&agent, &person).await?,
             "blocking forgets"
@@ -75,7 +59,7 @@ fn an_approved_client_is_let_in_without_asking_again_until_it_is_blocked() -> Re
 fn another_client_another_scope_and_another_person_are_asked_for() -> Result<()> {
     run(async {
         let agent = Agent::new(shared().await?).await?;
-        administer(&agent, "approve").await?;
+        agent.judged("approve").await?;
         let person = agent.person("alice")?;
         let narrow = agent.pending_for(Some(&agent.resource.id), Some("notes.read"))?;
         let redirect = person.log_in(&narrow.url).await?;
@@ -88,7 +72,7 @@ fn another_client_another_scope_and_another_person_are_asked_for() -> Result<()>
         // The attacker's client has registered under the same name and is as approved, and the
         // victim's session at the identity provider is live.
         let evil = Agent::new(shared().await?).await?;
-        administer(&evil, "approve").await?;
+        evil.judged("approve").await?;
         assert!(!succeeds_without_a_click(&evil, &person).await?);
 
         // A browser of somebody else knows nothing of this one's consents.

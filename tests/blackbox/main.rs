@@ -10,6 +10,7 @@
 )]
 
 mod admin;
+mod approval;
 mod calendar;
 mod check_downstream;
 mod consent;

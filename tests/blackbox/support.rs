@@ -307,6 +307,12 @@ impl<'a> Agent<'a> {
         secret(client_id, client_secret)
     }
 
+    /// An administrator approves or blocks this client.
+    pub(crate) async fn judged(&self, verdict: &str) -> Result<Value> {
+        let client_id = self.credentials.client_id();
+        self.deployment.judge_client(client_id, verdict).await
+    }
+
     /// Audit rows of this client.
     pub(crate) async fn audit(&self, event: &str) -> Result<Vec<Value>> {
         let client_id = self.credentials.client_id();

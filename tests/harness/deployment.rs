@@ -5,6 +5,7 @@
 //! this process ends in any other way.
 
 mod addresses;
+mod administration;
 mod config;
 
 use std::fs;
@@ -20,7 +21,6 @@ pub use self::addresses::Addresses;
 use self::config::{
     BROKER_CLIENT_ID, GATEWAY_CLIENT_ID, NEXTCLOUD, Secrets, UpstreamConfig, UpstreamKind,
 };
-use crate::http::Http;
 use crate::idp::{IdpHandle, IdpOptions, User};
 use crate::nextcloud::{Account, NextcloudStandIn, OAuth2Client, ProviderEntry, StandInConfig};
 use crate::ports;
@@ -221,6 +221,12 @@ impl Deployment {
         &self.options.strategy
     }
 
+    /// The registration policy.
+    #[must_use]
+    pub fn registration(&self) -> &str {
+        &self.options.registration
+    }
+
     /// The issuer of the identity provider.
     #[must_use]
     pub fn upstream_issuer(&self) -> &str {
@@ -243,18 +249,6 @@ impl Deployment {
     #[must_use]
     pub fn upstream_secret(&self) -> &str {
         &self.secrets.upstream
-    }
-
-    /// The audit rows that fit the query (`event=…&sub=…`), newest first.
-    ///
-    /// # Errors
-    /// When the admin API does not answer with them.
-    pub async fn audit(&self, query: &str) -> Result<Vec<Value>> {
-        let http = Http::default();
-        let url = format!("{}/admin/v1/audit?{query}", self.addresses.admin_url());
-        let request = http.client().get(url).bearer_auth(&self.admin_token);
-        let page = http.send(request).await?.success()?.json()?;
-        Ok(page["items"].as_array().context("no items")?.clone())
     }
 
     /// Everything that the processes have logged.

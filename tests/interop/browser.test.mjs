@@ -231,6 +231,42 @@ describe('in Chromium', () => {
     assert.equal(listener.arrived.length, 0);
   });
 
+  describe('where an administrator approves clients', () => {
+    let guarded;
+    before(async () => { guarded = await startStack({ registration: 'approval' }); });
+    after(() => guarded?.close());
+
+    test('the page says which client waits, and "Check again" goes on once it is approved', async () => {
+      const stranger = await OAuthClient.register(await discover(guarded.issuer), {
+        client_name: 'Notebook <b>helper</b>', redirect_uris: [listener.redirectUri] });
+      const id = stranger.client.client_id;
+      const asked = await stranger.request({
+        redirect_uri: listener.redirectUri, resource: guarded.mcp_url, scope: 'notes.read' });
+      await freshContext({ viewport: { width: 390, height: 844 } });
+      assert.equal((await page.goto(asked.url)).status(), 403);
+      const text = await page.innerText('body');
+      assert.ok(text.includes(id), text);
+      assert.ok(text.includes('Notebook <b>helper</b>'), 'the name is text, not markup');
+      assert.match(text, /Answers go to\s+127\.0\.0\.1\s/);
+      const width = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(width <= 390, 'nothing to scroll sideways');
+      await assertAccessible('waiting');
+
+      const checkAgain = page.getByRole('link', { name: 'Check again' });
+      await checkAgain.click();
+      await page.getByRole('heading', { name: 'Waiting for an administrator' }).waitFor();
+      assert.equal(page.url(), asked.url);
+      const approved = await fetch(`${guarded.admin_url}/admin/v1/clients/${id}/approve`, {
+        method: 'POST', headers: { authorization: `Bearer ${guarded.admin_token}` } });
+      assert.equal(approved.status, 200);
+      await checkAgain.click();
+      await page.click(ALLOW);
+      await signIn(page);
+      const [answer] = await arrivals(1);
+      assert.ok((await stranger.redeem(asked, answer)).access_token);
+    });
+  });
+
   describe('seen from another origin', () => {
     let origin;
     let server;

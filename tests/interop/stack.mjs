@@ -28,7 +28,7 @@ const DEMO = process.env.DEMO ?? join(TARGET, 'debug', 'demo');
  *
  * `idp` starts the identity provider, given the broker's redirect URI and client secret there.
  */
-export async function startStack({ strategy = 'mint', idp: start = startOidcProvider } = {}) {
+export async function startStack({ strategy = 'mint', registration = 'open', idp: start = startOidcProvider } = {}) {
   assert.ok(existsSync(DEMO), `${DEMO} is missing: run \`cargo build --workspace --bins\` first`);
   const base = await freePorts(PORTS);
   const clientSecret = randomBytes(32).toString('base64url');
@@ -41,6 +41,7 @@ export async function startStack({ strategy = 'mint', idp: start = startOidcProv
     '--upstream-client-id', 'mcp-token-broker',
     '--upstream-client-secret', clientSecret,
     '--strategy', strategy,
+    '--registration', registration,
   ], { env: { ...process.env, TMPDIR: scratch } });
   const close = async (pids) => {
     await demo.stop();

@@ -104,7 +104,7 @@ impl Authorize {
         Ok(ConsentPage {
             flow: authorization.id.as_str().to_owned(),
             csrf: secret.csrf(),
-            is_self_named: client.kind != ClientKind::Preregistered && published_by.is_none(),
+            is_self_named: is_self_named(&client),
             is_approved: client.status == ClientStatus::Approved,
             published_by,
             client_name: client.name,
@@ -268,8 +268,13 @@ impl Authorize {
     }
 }
 
+/// Whether the client gave itself its name, and nobody vouches for it.
+pub(super) fn is_self_named(client: &Client) -> bool {
+    client.kind != ClientKind::Preregistered && published_by(client).is_none()
+}
+
 /// The host that publishes the client's document, if it was fetched over https.
-fn published_by(client: &Client) -> Option<String> {
+pub(super) fn published_by(client: &Client) -> Option<String> {
     if client.kind != ClientKind::Url {
         return None;
     }

@@ -6,9 +6,9 @@ use std::fmt;
 use broker_client::BoxError;
 use broker_client::oauth::{ErrorCode, OAuthError};
 
-use super::ClientRedirect;
-use crate::clients::{DocumentFault, Refusal, Unresolved};
-use crate::domain::ClientId;
+use super::{ClientRedirect, Waiting};
+use crate::clients::{DocumentFault, Unresolved};
+use crate::domain::{Authorization, ClientId};
 use crate::storage::StoreError;
 
 /// What becomes of a request that cannot go on.
@@ -49,8 +49,8 @@ pub enum Page {
     UnknownClient,
     /// An administrator has blocked the client.
     BlockedClient,
-    /// An administrator has to approve the client first.
-    PendingClient,
+    /// An administrator has to approve this client first; then the login can go on.
+    PendingClient(Box<Waiting>),
     /// The client's id is a URL, and such clients, or those of its domain, are not accepted.
     UntrustedClient,
     /// The client's id is a URL, and the document there cannot be used.
@@ -89,7 +89,7 @@ impl Page {
     pub const fn code(&self) -> ErrorCode {
         match self {
             Self::UnknownClient => ErrorCode::InvalidClient,
-            Self::BlockedClient | Self::PendingClient | Self::UntrustedClient => {
+            Self::BlockedClient | Self::PendingClient(_) | Self::UntrustedClient => {
                 ErrorCode::UnauthorizedClient
             }
             Self::ClientDocument(fault) => fault.code(),
@@ -105,6 +105,29 @@ impl Page {
         }
     }
 
+    /// What the code leaves open, for the audit.
+    #[must_use]
+    pub const fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::BlockedClient => Some("client_blocked"),
+            Self::PendingClient(_) => Some("client_pending"),
+            Self::UntrustedClient => Some("client_untrusted"),
+            Self::ClientDocument(fault) => Some(fault.as_str()),
+            Self::BadRequest
+            | Self::UnknownClient
+            | Self::RedirectUri
+            | Self::UnknownFlow
+            | Self::Expired
+            | Self::OtherBrowser
+            | Self::Finished
+            | Self::Forgery
+            | Self::Callback
+            | Self::UpstreamUnavailable { .. }
+            | Self::LoginAgain { .. }
+            | Self::ServerError => None,
+        }
+    }
+
     /// This page with what led to it.
     #[must_use]
     pub fn because(self, source: impl Into<BoxError>) -> PageError {
@@ -117,6 +140,15 @@ impl Page {
 }
 
 impl PageError {
+    /// The same, in the middle of this flow, to which a client that waits goes back.
+    #[must_use]
+    pub fn during(mut self, authorization: &Authorization) -> Self {
+        if let Page::PendingClient(waiting) = &mut self.page {
+            waiting.flow = Some(authorization.id.as_str().to_owned());
+        }
+        self.about(&authorization.client_id)
+    }
+
     /// The same, about this client.
     #[must_use]
     pub fn about(self, client_id: &ClientId) -> Self {
@@ -153,9 +185,11 @@ impl From<Unresolved> for PageError {
     fn from(error: Unresolved) -> Self {
         match error {
             Unresolved::Unknown => Page::UnknownClient.into(),
-            Unresolved::Refused(Refusal::Blocked) => Page::BlockedClient.into(),
-            Unresolved::Refused(Refusal::Waiting) => Page::PendingClient.into(),
-            Unresolved::Refused(Refusal::Untrusted) => Page::UntrustedClient.into(),
+            Unresolved::Blocked => Page::BlockedClient.into(),
+            Unresolved::Waiting(client) => {
+                Page::PendingClient(Box::new(Waiting::new(&client))).into()
+            }
+            Unresolved::Untrusted => Page::UntrustedClient.into(),
             Unresolved::Document(error) => Page::ClientDocument(error.fault()).because(error),
             Unresolved::Store(error) => Page::ServerError.because(error),
         }

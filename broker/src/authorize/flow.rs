@@ -111,7 +111,7 @@ impl Authorize {
             .clients
             .for_running_login(&authorization.client_id)
             .await
-            .map_err(|error| PageError::from(error).about(&authorization.client_id))?;
+            .map_err(|error| PageError::from(error).during(&authorization))?;
         Ok(OpenFlow {
             authorization,
             client,

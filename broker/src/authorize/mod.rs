@@ -39,6 +39,7 @@ mod remembered;
 mod request;
 mod response;
 mod start;
+mod waiting;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,6 +51,7 @@ pub use error::{AuthorizeError, Page, PageError};
 pub use request::AuthorizationRequest;
 pub use response::ClientRedirect;
 pub use start::Started;
+pub use waiting::Waiting;
 
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;

@@ -128,14 +128,10 @@ impl Authorize {
         let mut event = AuditEvent::new(self.ambient.now(), kind, actor).during(info);
         event.outcome = Outcome::Refused(code);
         event.client_id = client_id;
-        if let AuthorizeError::Page(PageError {
-            page: Page::ClientDocument(fault),
-            ..
-        }) = error
+        if let AuthorizeError::Page(PageError { page, .. }) = error
+            && let Some(reason) = page.reason()
         {
-            event
-                .details
-                .insert("reason".to_owned(), fault.as_str().into());
+            event.details.insert("reason".to_owned(), reason.into());
         }
         self.audit
             .record(event)

@@ -86,8 +86,12 @@ struct Failure {
 pub enum Unresolved {
     /// There is none of this id.
     Unknown,
-    /// There is one, and it is not let in.
-    Refused(Refusal),
+    /// An administrator blocked it.
+    Blocked,
+    /// An administrator has to approve this one first.
+    Waiting(Box<Client>),
+    /// Clients of its domain, or clients whose id is a URL, are not accepted here.
+    Untrusted,
     /// Its document cannot be had.
     Document(Arc<DocumentError>),
     /// The database failed.
@@ -108,12 +112,6 @@ pub enum Refusal {
 impl From<StoreError> for Unresolved {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
-    }
-}
-
-impl From<Refusal> for Unresolved {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
     }
 }
 
@@ -158,7 +156,7 @@ impl Clients {
         let url = match self.known(id).await? {
             None => self.newcomer(id)?,
             Some(client) => {
-                self.admit(&client)?;
+                let client = self.admitted(client)?;
                 match ClientUrl::parse(id) {
                     Some(url) if client.kind == ClientKind::Url && !self.is_fresh(id).await? => url,
                     _ => return Ok(client),
@@ -166,8 +164,7 @@ impl Clients {
             }
         };
         let client = self.of_document(&url, id, info).await?;
-        self.admit(&client)?;
-        Ok(client)
+        self.admitted(client)
     }
 
     /// The client of a login that has begun, as it is known.
@@ -176,8 +173,7 @@ impl Clients {
     /// See [`Unresolved`]; never for its document.
     pub async fn for_running_login(&self, id: &ClientId) -> Result<Client, Unresolved> {
         let client = self.known(id).await?.ok_or(Unresolved::Unknown)?;
-        self.admit(&client)?;
-        Ok(client)
+        self.admitted(client)
     }
 
     /// The client as it is known, let in or not. For whoever checks first that it is the one
@@ -219,6 +215,16 @@ impl Clients {
         }
     }
 
+    /// The client, if it is let in; whoever waits for it is told more than that it is not.
+    fn admitted(&self, client: Client) -> Result<Client, Unresolved> {
+        match self.admit(&client) {
+            Ok(()) => Ok(client),
+            Err(Refusal::Blocked) => Err(Unresolved::Blocked),
+            Err(Refusal::Waiting) => Err(Unresolved::Waiting(Box::new(client))),
+            Err(Refusal::Untrusted) => Err(Unresolved::Untrusted),
+        }
+    }
+
     /// The URL of a client that we have never seen, if its document may be fetched.
     fn newcomer(&self, id: &ClientId) -> Result<ClientUrl, Unresolved> {
         let url = ClientUrl::parse(id).ok_or(Unresolved::Unknown)?;
@@ -227,7 +233,7 @@ impl Clients {
             return Ok(url);
         }
         if accepted.policy == RegistrationPolicy::Closed || !accepted.trusts(&url) {
-            return Err(Refusal::Untrusted.into());
+            return Err(Unresolved::Untrusted);
         }
         Ok(url)
     }

@@ -13,7 +13,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::error::log;
 use super::words::{Words, words};
-use crate::authorize::{AuthorizeError, ConsentPage, Page, PageError};
+use crate::authorize::{AuthorizeError, ConsentPage, Page, PageError, Waiting};
 use crate::crypto;
 use crate::domain::RequestInfo;
 
@@ -51,6 +51,15 @@ struct MessageTemplate<'a> {
     request_id: Option<&'a str>,
 }
 
+#[derive(Template)]
+#[template(path = "waiting.html")]
+struct WaitingTemplate<'a> {
+    words: &'a Words,
+    client: &'a Waiting,
+    link: &'a str,
+    request_id: Option<&'a str>,
+}
+
 /// The consent page; its form posts to `action`.
 pub(super) fn consent(page: &ConsentPage, action: &str, info: &RequestInfo) -> Response {
     let template = ConsentTemplate {
@@ -73,10 +82,21 @@ pub(super) fn failure(error: AuthorizeError, consent_path: &str, info: &RequestI
             let words = words(&error.page);
             log(&error, words.status, error.page.code().as_str());
             let link = retry_link(&error, consent_path);
+            let request_id = info.request_id.as_deref();
+            if let Page::PendingClient(client) = &error.page {
+                let template = WaitingTemplate {
+                    words: &words,
+                    client,
+                    // Empty: the address of the page itself, which is the client's whole request.
+                    link: link.as_deref().unwrap_or_default(),
+                    request_id,
+                };
+                return render(&template, words.status);
+            }
             let template = MessageTemplate {
                 words: &words,
                 link: link.as_deref(),
-                request_id: info.request_id.as_deref(),
+                request_id,
             };
             render(&template, words.status)
         }
@@ -94,14 +114,12 @@ pub(super) fn redirect(location: &str) -> Response {
 /// Where "try again" leads. Asking again for the consent page begins nothing new: the flow goes on
 /// from where it stood.
 fn retry_link(error: &PageError, consent_path: &str) -> Option<String> {
-    match &error.page {
-        Page::UpstreamUnavailable { flow } | Page::LoginAgain { flow } => {
-            Some(format!("{consent_path}?flow={flow}"))
-        }
+    let flow = match &error.page {
+        Page::UpstreamUnavailable { flow } | Page::LoginAgain { flow } => Some(flow),
+        Page::PendingClient(client) => client.flow.as_ref(),
         Page::BadRequest
         | Page::UnknownClient
         | Page::BlockedClient
-        | Page::PendingClient
         | Page::UntrustedClient
         | Page::ClientDocument(_)
         | Page::RedirectUri
@@ -112,7 +130,8 @@ fn retry_link(error: &PageError, consent_path: &str) -> Option<String> {
         | Page::Forgery
         | Page::Callback
         | Page::ServerError => None,
-    }
+    };
+    flow.map(|flow| format!("{consent_path}?flow={flow}"))
 }
 
 fn render(template: &impl Template, status: StatusCode) -> Response {

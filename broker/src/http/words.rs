@@ -38,11 +38,11 @@ pub(super) fn words(page: &Page) -> Words {
             "An administrator does not allow this program to be used here.",
             "Ask your administrator if you think that this is a mistake.",
         ),
-        Page::PendingClient => (
+        Page::PendingClient(_) => (
             StatusCode::FORBIDDEN,
             "Waiting for an administrator",
-            "This program is registered, but an administrator has to approve it before it can be used.",
-            "Ask your administrator to approve it, then start the login again from the program.",
+            "This program is registered, but an administrator of this server has to approve it before it can be used.",
+            "Tell him the client id below. Once he has approved it, choose Check again, and the login goes on from here. If the program no longer waits by then, start the login again from the program.",
         ),
         Page::UntrustedClient => (
             StatusCode::FORBIDDEN,

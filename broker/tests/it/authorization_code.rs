@@ -1,9 +1,7 @@
 //! The authorization endpoint (RFC 6749 §4.1, RFC 9207, OIDC Core §3.1.2.6): what is answered on a
 //! page, what at the client, and what a good request leads to.
 
-use broker::domain::{
-    Actor, AuditKind, ClientStatus, GrantType, Outcome, RedirectUri, RegistrationPolicy,
-};
+use broker::domain::{Actor, AuditKind, ClientStatus, GrantType, Outcome, RedirectUri};
 
 use crate::browser::{Browser, authorize_path, broker_and_idp, parameters, planned};
 use crate::harness::{AGENT, ISSUER, REDIRECT_URI, claims, client, scope};
@@ -140,22 +138,6 @@ async fn no_state_means_none_in_the_answer() {
     let answer = browser.get(&authorize_path(&twice)).await;
     assert_eq!(parameters(&answer)["error"], "invalid_request");
     assert!(!parameters(&answer).contains_key("state"));
-}
-
-#[tokio::test]
-async fn a_client_that_waits_for_approval_is_told_so() {
-    let (broker, _idp) = planned(|plan| {
-        plan.settings.registration = RegistrationPolicy::Approval;
-        let mut pending = client("pending", None, &[GrantType::AuthorizationCode]);
-        pending.status = ClientStatus::Pending;
-        plan.clients.push(pending);
-    })
-    .await;
-    let browser = Browser::new(&broker);
-    let answer = browser
-        .get(&authorize_path(&[("client_id", "pending")]))
-        .await;
-    answer.assert_page(403, "Waiting for an administrator");
 }
 
 /// What the user is asked for when the client asks `asked`.

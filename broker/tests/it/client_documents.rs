@@ -430,9 +430,16 @@ async fn with_the_policy_approval_an_administrator_says_yes_first() {
         set_up(|plan| plan.settings.url_clients.policy = RegistrationPolicy::Approval).await;
     let id = documents.publish_client(PATH);
     for _ in 0..2 {
-        authorize(&broker, &id)
-            .await
-            .assert_page(403, "Waiting for an administrator");
+        let page = authorize(&broker, &id).await;
+        page.assert_page(403, "Waiting for an administrator");
+        for words in [
+            &format!("<code>{id}</code>"),
+            "Desktop agent",
+            ">127.0.0.1<",
+            "Check again",
+        ] {
+            assert!(page.body.contains(words), "{words}: {}", page.body);
+        }
     }
     assert_eq!(documents.hits(), 1, "what waits is not fetched again");
     assert_eq!(rows(&broker, AuditKind::ClientRegistered).await.len(), 1);

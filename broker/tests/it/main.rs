@@ -20,6 +20,7 @@ mod admin_clients;
 mod admin_openapi;
 mod admin_sessions;
 mod allowed_clients;
+mod approval;
 mod audit;
 mod authorization_code;
 mod client_assertion;
