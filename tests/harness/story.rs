@@ -4,6 +4,7 @@
 //! Everything happens for real, over HTTP, as a client and a person with a browser would do it. The
 //! story shows claims and never a token, and fails when a promise is broken.
 
+mod admission;
 pub mod narrator;
 mod proof;
 
@@ -99,8 +100,7 @@ impl Teller<'_> {
         ];
         narrator.members(&server.document, &remarks)?;
 
-        narrator.step("It registers itself (RFC 7591): nobody has heard of this agent before.")?;
-        let credentials = self.client.register(&server, "Demo agent").await?;
+        let credentials = self.become_known(narrator, &server).await?;
         narrator.value("client_id", credentials.client_id())?;
         narrator.detail("A public client: it has no secret and will prove itself with PKCE.")?;
         Ok(Known {
@@ -133,8 +133,10 @@ impl Teller<'_> {
         narrator
             .detail("`resource` (RFC 8707) binds the coming token to this MCP server alone.")?;
 
-        narrator.step(format!("{} goes through the pages.", user.full_name))?;
         let person = self.person(user);
+        self.be_let_in(narrator, known, &person, &pending).await?;
+
+        narrator.step(format!("{} goes through the pages.", user.full_name))?;
         let (redirect, steps) = person.log_in_step_by_step(&pending.url).await?;
         for step in steps {
             let words: String = step.text.chars().take(110).collect();
