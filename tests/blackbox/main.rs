@@ -22,6 +22,7 @@ mod demo;
 mod gateway_credentials;
 mod login;
 mod login_errors;
+mod registration;
 mod replicas;
 mod restart;
 mod service_account;
