@@ -25,9 +25,11 @@ use crate::audit::AuditLog;
 use crate::authorize::{Authorize, Logins};
 use crate::clients::{Clients, KeyReader, Policies};
 use crate::config::Config;
-use crate::domain::{Catalog, ConsentPolicy, EmailUids, RegistrationPolicy, UrlClients};
+use crate::domain::{
+    Catalog, ConsentPolicy, EmailUids, RegistrationPolicy, TrustedProxies, UrlClients,
+};
 use crate::exchange::{Mint, Session, Strategies, Uids, UpstreamExchange};
-use crate::http::{self, BrowserFlow, Endpoints, Health, Published};
+use crate::http::{self, BrowserFlow, Endpoints, Health, Observer, Published};
 use crate::keys::Keyring;
 use crate::live::Live;
 use crate::metadata::Metadata;
@@ -70,6 +72,8 @@ pub struct Parts {
 pub struct Settings {
     /// Our issuer identifier.
     pub issuer: String,
+    /// Who may say where a request came from.
+    pub trusted_proxies: TrustedProxies,
     /// Who may register himself.
     pub registration: RegistrationPolicy,
     /// How much strangers may register.
@@ -98,6 +102,7 @@ impl From<&Config> for Settings {
     fn from(config: &Config) -> Self {
         Self {
             issuer: config.server.issuer.clone(),
+            trusted_proxies: TrustedProxies::new(config.server.trusted_proxies.clone()),
             registration: config.registration.policy,
             registration_limits: config.registration_limits(),
             url_clients: config.url_clients(),
@@ -207,9 +212,13 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
         refusals: Refusals::default(),
         ambient: parts.ambient.clone(),
     });
+    let observer = Observer {
+        ambient: parts.ambient.clone(),
+        proxies: settings.trusted_proxies.clone(),
+    };
     Routers {
-        public: http::public(endpoints, parts.ambient.clone()),
-        administration: http::administration(admin, parts.ambient.clone()),
+        public: http::public(endpoints, observer.clone()),
+        administration: http::administration(admin, observer),
     }
 }
 

@@ -41,6 +41,7 @@ pub use upstream::{AuthenticationMethod, Upstream};
 pub(crate) use self::values::duration;
 
 use self::read::Section;
+use crate::domain::Network;
 use crate::keys::Algorithm;
 use crate::storage::Synchronous;
 
@@ -122,16 +123,25 @@ pub struct Server {
     ///
     /// Default `127.0.0.1:4280`. `BROKER__SERVER__LISTEN`. In a container use `0.0.0.0:4280`.
     pub listen: SocketAddr,
+    /// The proxies in front of us, by address or network, whose `Forwarded` or `X-Forwarded-For` says
+    /// where a request came from.
+    ///
+    /// Default: none; then the peer is what audit and limits see. `BROKER__SERVER__TRUSTED_PROXIES`,
+    /// separated by commas. Set it behind a proxy, to nothing but the proxies, and let them overwrite
+    /// or extend the header: whoever is trusted can claim any address.
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Server {
     fn read(mut section: Section<'_>) -> Option<Self> {
         let issuer = section.required("issuer", "the public base URL, such as https://mcp.example");
         let listen = section.or("listen", loopback(4280));
+        let trusted_proxies = section.list("trusted_proxies");
         section.finish();
         Some(Self {
             issuer: issuer?,
             listen,
+            trusted_proxies,
         })
     }
 }

@@ -10,7 +10,8 @@ use url::Url;
 
 use super::read::FromValue;
 use crate::domain::{
-    ClientId, Domain, DownstreamName, RedirectUri, RegistrationPolicy, ResourceUri, Strategy,
+    ClientId, Domain, DownstreamName, InvalidNetwork, Network, RedirectUri, RegistrationPolicy,
+    ResourceUri, Strategy,
 };
 use crate::keys::Algorithm;
 use crate::storage::Synchronous;
@@ -141,6 +142,14 @@ impl FromValue for SocketAddr {
         String::from_value(value)?
             .parse()
             .map_err(|_| r#"must be an address and a port, such as "127.0.0.1:4280""#.to_owned())
+    }
+}
+
+impl FromValue for Network {
+    fn from_value(value: Value) -> Result<Self, String> {
+        String::from_value(value)?
+            .parse()
+            .map_err(|error: InvalidNetwork| error.to_string())
     }
 }
 

@@ -9,6 +9,7 @@ mod callback;
 mod consent;
 mod cookies;
 mod error;
+mod forwarded;
 mod health;
 mod introspect;
 mod metadata;
@@ -41,9 +42,9 @@ pub use authorize::BrowserFlow;
 pub use error::{Failure, Problem};
 pub use health::Health;
 pub use metadata::Published;
+pub use request::Observer;
 
 use crate::admin::AdminApi;
-use crate::ambient::Ambient;
 use crate::register::{LARGEST_DOCUMENT, RegistrationEndpoint};
 use crate::token::{IntrospectionEndpoint, RevocationEndpoint, TokenEndpoint, UserInfoEndpoint};
 
@@ -74,7 +75,7 @@ pub struct Endpoints {
 }
 
 /// The public listener's routes.
-pub fn public(endpoints: Endpoints, ambient: Ambient) -> Router {
+pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
     let token = post(token::token).with_state(endpoints.token);
     let revoke = post(revoke::revoke).with_state(endpoints.revocation);
     let introspect = post(introspect::introspect).with_state(endpoints.introspection);
@@ -110,7 +111,7 @@ pub fn public(endpoints: Endpoints, ambient: Ambient) -> Router {
         )
         .route("/health/live", unstored(get(health::live)))
         .route("/health/ready", unstored(ready));
-    layered(router, ambient)
+    layered(router, observer)
 }
 
 /// The metadata documents at every path that clients look at, and the keys.
@@ -129,12 +130,12 @@ fn well_known(published: Arc<Published>) -> Router {
 }
 
 /// The admin listener's routes.
-pub fn administration(api: Arc<AdminApi>, ambient: Ambient) -> Router {
-    layered(admin::routes(api), ambient)
+pub fn administration(api: Arc<AdminApi>, observer: Observer) -> Router {
+    layered(admin::routes(api), observer)
 }
 
 /// What surrounds every route, from the inside out.
-fn layered(router: Router, ambient: Ambient) -> Router {
+fn layered(router: Router, observer: Observer) -> Router {
     router
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
@@ -148,7 +149,7 @@ fn layered(router: Router, ambient: Ambient) -> Router {
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; frame-ancestors 'none'",
         ))
-        .layer(middleware::from_fn_with_state(ambient, request::observe))
+        .layer(middleware::from_fn_with_state(observer, request::observe))
         .layer(SetSensitiveRequestHeadersLayer::new([
             header::AUTHORIZATION,
             header::COOKIE,

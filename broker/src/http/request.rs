@@ -14,28 +14,39 @@ use axum::response::Response;
 use broker_client::oauth::OAuthError;
 use tracing::Instrument as _;
 
+use super::forwarded::origin;
 use crate::ambient::Ambient;
-use crate::domain::RequestInfo;
+use crate::domain::{RequestInfo, TrustedProxies};
 use crate::token::Form;
 
 /// The header that carries the request's id in and out.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// What a request is seen with.
+#[derive(Clone)]
+pub struct Observer {
+    /// Time and randomness.
+    pub ambient: Ambient,
+    /// Who may say where a request came from.
+    pub proxies: TrustedProxies,
+}
+
 /// Gives the request its [`RequestInfo`], answers with its id, and logs it once.
 pub(super) async fn observe(
-    State(ambient): State<Ambient>,
+    State(observer): State<Observer>,
     mut request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let id = request_id(request.headers()).unwrap_or_else(|| new_request_id(&ambient));
+    let id = request_id(request.headers()).unwrap_or_else(|| new_request_id(&observer.ambient));
     let info = RequestInfo {
         request_id: Some(id.clone()),
         trace_id: trace_id(request.headers()),
         address: request
             .extensions()
             .get::<ConnectInfo<SocketAddr>>()
-            .map(|ConnectInfo(peer)| peer.ip().to_string()),
+            .map(|ConnectInfo(peer)| origin(peer.ip(), request.headers(), &observer.proxies))
+            .map(|address| address.to_string()),
     };
     let method = request.method().clone();
     // The template, never the path: a path or query may hold a secret, and a label of unbounded

@@ -196,6 +196,16 @@ fn clients_with_a_url_follow_the_policy_of_registration_unless_told_otherwise() 
 }
 
 #[test]
+fn trusted_proxies_are_addresses_and_networks_and_never_everybody() {
+    let set = |list: Vec<Value>| with("server.trusted_proxies", list);
+    let config = set(vec!["10.0.0.0/8".into(), "::1".into()]).unwrap();
+    assert_eq!(config.server.trusted_proxies.len(), 2);
+    for bad in [Value::from("proxy.example"), "0.0.0.0/0".into(), 1.into()] {
+        assert_problem(set(vec![bad]), "server.trusted_proxies[0]");
+    }
+}
+
+#[test]
 fn all_problems_are_reported_at_once() {
     let text = r#"
         [server]

@@ -20,7 +20,7 @@ use broker::domain::{
     AuditEvent, Authorization, AuthorizationId, Catalog, Client, ClientId, ClientKind,
     ClientStatus, ConsentPolicy, Downstream, DownstreamName, EmailUids, GrantType, RedirectUri,
     RegistrationPolicy, Resource, ResourceUri, Stage, Strategy, Subject, Timestamp,
-    TokenEndpointAuthMethod, UrlClients, User,
+    TokenEndpointAuthMethod, TrustedProxies, UrlClients, User,
 };
 use broker::keys::{Algorithm, Keyring, Policy};
 use broker::live::Live;
@@ -557,6 +557,7 @@ fn plan() -> Plan {
     Plan {
         settings: Settings {
             issuer: ISSUER.to_owned(),
+            trusted_proxies: TrustedProxies::default(),
             registration: RegistrationPolicy::Open,
             registration_limits: Limits {
                 // Tests of other things register much.

@@ -57,6 +57,7 @@ mod session_strategy;
 mod storage;
 mod token_endpoint;
 mod token_exchange;
+mod trusted_proxies;
 mod upstream;
 mod upstream_exchange;
 mod userinfo;
