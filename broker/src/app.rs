@@ -4,6 +4,7 @@
 //! [`routers`].
 
 mod seed;
+mod seed_resources;
 mod serve;
 mod service_account;
 
@@ -13,9 +14,9 @@ use std::time::Duration;
 use axum::Router;
 use broker_client::http::{GuardedClient, HttpClient};
 use broker_client::keys::KeySource;
-use broker_client::verify::AccessTokenVerifier;
 
 pub use seed::{SeedError, seed};
+pub use seed_resources::seed_resources;
 pub use serve::{ServeError, open, serve};
 pub use service_account::ServiceAccountSettings;
 
@@ -25,9 +26,7 @@ use crate::audit::AuditLog;
 use crate::authorize::{Authorize, Logins};
 use crate::clients::{Clients, KeyReader, Policies};
 use crate::config::Config;
-use crate::domain::{
-    Catalog, ConsentPolicy, EmailUids, RegistrationPolicy, TrustedProxies, UrlClients,
-};
+use crate::domain::{ConsentPolicy, EmailUids, RegistrationPolicy, TrustedProxies, UrlClients};
 use crate::exchange::{Mint, Session, Strategies, Uids, UpstreamExchange};
 use crate::http::{self, BrowserFlow, Endpoints, Health, Observer, Published};
 use crate::keys::Keyring;
@@ -36,8 +35,8 @@ use crate::metadata::Metadata;
 use crate::register::{Limits, RegistrationEndpoint};
 use crate::storage::Store;
 use crate::token::{
-    Assertions, ClientAuthenticator, IntrospectionEndpoint, Issuer, Lifetimes, RevocationEndpoint,
-    TokenEndpoint, UserInfoEndpoint,
+    AccessTokens, Assertions, ClientAuthenticator, IntrospectionEndpoint, Issuer, Lifetimes,
+    RevocationEndpoint, TokenEndpoint, UserInfoEndpoint,
 };
 use crate::upstream::Upstream;
 use crate::upstream_tokens::UpstreamTokens;
@@ -47,7 +46,7 @@ use crate::upstream_tokens::UpstreamTokens;
 pub struct Parts {
     /// The database.
     pub store: Store,
-    /// Ended grants and exchanging clients, in memory.
+    /// Ended grants, exchanging clients and the catalog, in memory.
     pub live: Live,
     /// The audit trail's writer.
     pub audit: AuditLog,
@@ -61,8 +60,6 @@ pub struct Parts {
     pub guarded: GuardedClient,
     /// Fetches what the operator names.
     pub http: HttpClient,
-    /// The resources and downstreams.
-    pub catalog: Arc<Catalog>,
     /// Time and randomness.
     pub ambient: Ambient,
 }
@@ -151,6 +148,7 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
         ambient: parts.ambient.clone(),
     };
     let verifier = Arc::new(verifier(parts, settings));
+    let catalog = parts.live.catalog();
     let endpoints = Endpoints {
         user_info: Arc::new(UserInfoEndpoint {
             store: parts.store.clone(),
@@ -171,7 +169,7 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
         published: Arc::new(Published {
             metadata: Metadata::new(
                 settings.issuer.clone(),
-                Arc::clone(&parts.catalog),
+                catalog.clone(),
                 settings.registration,
                 settings.url_clients.policy,
             ),
@@ -193,7 +191,7 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
             ambient: parts.ambient.clone(),
             policy: settings.registration,
             limits: settings.registration_limits,
-            catalog: Arc::clone(&parts.catalog),
+            catalog: catalog.clone(),
             issuer: settings.issuer.clone(),
         }),
         health: Arc::new(Health {
@@ -208,7 +206,7 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
         live: parts.live.clone(),
         audit: parts.audit.clone(),
         keyring: parts.keyring.clone(),
-        catalog: Arc::clone(&parts.catalog),
+        catalog,
         refusals: Refusals::default(),
         ambient: parts.ambient.clone(),
     });
@@ -228,7 +226,7 @@ fn authorize(parts: &Parts, settings: &Settings, clients: Clients) -> Authorize 
         clients,
         audit: parts.audit.clone(),
         ambient: parts.ambient.clone(),
-        catalog: Arc::clone(&parts.catalog),
+        catalog: parts.live.catalog(),
         upstream: Arc::clone(&parts.upstream),
         upstream_tokens: parts.upstream_tokens.clone(),
         logins: Logins::default(),
@@ -243,13 +241,13 @@ fn token(
     parts: &Parts,
     settings: &Settings,
     clients: &ClientAuthenticator,
-    verifier: &Arc<AccessTokenVerifier>,
+    verifier: &Arc<AccessTokens>,
 ) -> TokenEndpoint {
     TokenEndpoint {
         store: parts.store.clone(),
         live: parts.live.clone(),
         audit: parts.audit.clone(),
-        catalog: Arc::clone(&parts.catalog),
+        catalog: parts.live.catalog(),
         clients: clients.clone(),
         issuer: Issuer {
             identifier: settings.issuer.clone(),
@@ -280,18 +278,11 @@ fn token(
     }
 }
 
-/// Verifies our own access tokens, for whichever of our resources they are.
-fn verifier(parts: &Parts, settings: &Settings) -> AccessTokenVerifier {
-    let audiences = parts
-        .catalog
-        .resources()
-        .iter()
-        .map(|resource| resource.id.to_string())
-        .collect();
+fn verifier(parts: &Parts, settings: &Settings) -> AccessTokens {
     let keys: Arc<dyn KeySource> = Arc::new(parts.keyring.clone());
-    AccessTokenVerifier::new(
+    AccessTokens::new(
         settings.issuer.clone(),
-        audiences,
+        parts.live.catalog(),
         keys,
         Arc::clone(&parts.ambient.clock),
     )

@@ -9,7 +9,7 @@
 //! | [`crypto`] | hashes, sealing, constant-time comparison |
 //! | [`storage`] | all SQL |
 //! | [`audit`] | writes audit rows in batches, acknowledged |
-//! | [`live`] | what each replica must know within a second: ended grants, exchanging clients |
+//! | [`live`] | what each replica must know within a second: ended grants, exchanging clients, resources |
 //! | [`vault`] | encryption keys: which are needed, sealing anew |
 //! | [`keys`] | signing keys: sign, publish, rotate |
 //! | [`upstream`] | the identity provider we proxy login to; here we are the client |

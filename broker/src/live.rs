@@ -1,9 +1,11 @@
-//! What each replica must know within a second, held in memory: which grants were ended, and the
-//! confidential clients that exchange tokens.
+//! What each replica must know within a second, held in memory: which grants were ended, the
+//! confidential clients that exchange tokens, and the protected resources.
 //!
 //! A task polls the database several times a second with one small query each; the exchange path
 //! reads memory only. When polling fails for longer than a second, every question is [`Outdated`]: a
 //! replica that cannot hear of revocations must not hand out tokens.
+
+mod catalog;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -12,8 +14,10 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
+pub use catalog::CatalogHandle;
+
 use crate::ambient::Ambient;
-use crate::domain::{Client, ClientId, GrantId, Timestamp};
+use crate::domain::{Catalog, Client, ClientId, Downstream, GrantId, Resource, Timestamp};
 use crate::storage::{Store, StoreError};
 
 /// The longest life an access token may be configured to have. An ended grant is remembered for
@@ -42,6 +46,9 @@ struct Inner {
     ambient: Ambient,
     ended: RwLock<HashMap<GrantId, Timestamp>>,
     clients: RwLock<HashMap<ClientId, Arc<Client>>>,
+    catalog: CatalogHandle,
+    /// The version of the resources in `catalog`, or of some before them.
+    catalog_version: AtomicI64,
     /// When the last successful poll began, in milliseconds since the epoch.
     as_of: AtomicI64,
     /// One poll at a time: an older answer must not overwrite a newer one.
@@ -54,11 +61,15 @@ struct Inner {
 pub struct Outdated;
 
 impl Live {
-    /// Reads the first snapshot.
+    /// Reads the first snapshot; `downstreams` are the configured ones, which stay.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn load(store: Store, ambient: Ambient) -> Result<Self, StoreError> {
+    pub async fn load(
+        store: Store,
+        ambient: Ambient,
+        downstreams: Vec<Downstream>,
+    ) -> Result<Self, StoreError> {
         let now = ambient.now();
         let clients = store
             .confidential_clients()
@@ -67,12 +78,17 @@ impl Live {
             .map(|client| (client.id.clone(), Arc::new(client)))
             .collect();
         let ended = store.grants_ended_since(oldest_of_use(now)).await?;
+        // The version first: resources newer than it are read once more.
+        let catalog_version = store.catalog_version().await?;
+        let resources = resources(&store).await?;
         Ok(Self {
             inner: Arc::new(Inner {
                 store,
                 ambient,
                 ended: RwLock::new(ended.into_iter().collect()),
                 clients: RwLock::new(clients),
+                catalog: CatalogHandle::new(Catalog::new(resources, downstreams)),
+                catalog_version: AtomicI64::new(catalog_version),
                 as_of: AtomicI64::new(now.as_millis()),
                 polling: Mutex::new(()),
             }),
@@ -93,6 +109,14 @@ impl Live {
         let ended = inner.store.grants_ended_since(since).await?;
         let deleted = inner.store.clients_deleted_since(since).await?;
         let changed = inner.store.clients_changed_since(since).await?;
+        let catalog_version = inner.store.catalog_version().await?;
+        if catalog_version != inner.catalog_version.load(Ordering::Acquire) {
+            let resources = resources(&inner.store).await?;
+            inner.catalog.replace_resources(resources);
+            inner
+                .catalog_version
+                .store(catalog_version, Ordering::Release);
+        }
 
         {
             let mut known = inner.ended.write().unwrap_or_else(PoisonError::into_inner);
@@ -154,6 +178,12 @@ impl Live {
             .cloned())
     }
 
+    /// The resources and downstreams, followed as they change.
+    #[must_use]
+    pub fn catalog(&self) -> CatalogHandle {
+        self.inner.catalog.clone()
+    }
+
     fn check(&self) -> Result<(), Outdated> {
         if self.is_current() {
             Ok(())
@@ -165,6 +195,11 @@ impl Live {
     fn as_of(&self) -> Timestamp {
         Timestamp::from_millis(self.inner.as_of.load(Ordering::Acquire))
     }
+}
+
+async fn resources(store: &Store) -> Result<Vec<Resource>, StoreError> {
+    let stored = store.resources().await?;
+    Ok(stored.into_iter().map(|stored| stored.resource).collect())
 }
 
 /// Grants that were ended before this moment have no living token left.

@@ -1,7 +1,7 @@
 //! What the broker says about itself: RFC 8414 and OpenID Connect Discovery 1.0.
 //!
-//! Built from the configuration alone, never from the request: `issuer` is the same bytes whatever
-//! the `Host` header says, and only what works is listed.
+//! Built from the configuration and the resources, never from the request: `issuer` is the same bytes
+//! whatever the `Host` header says, and only what works is listed.
 //!
 //! Not listed on purpose:
 //! - `openid`: no `id_token` is issued. The discovery document exists because `user_oidc` and older
@@ -12,15 +12,15 @@
 //!   says which there are.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use broker_client::keys::Algorithm as Verified;
 use broker_client::oauth::grant_type;
 use serde::Serialize;
 use url::Url;
 
-use crate::domain::{Catalog, RegistrationPolicy};
+use crate::domain::RegistrationPolicy;
 use crate::keys::Algorithm;
+use crate::live::CatalogHandle;
 
 /// Path suffix of the RFC 8414 document.
 const AUTHORIZATION_SERVER: &str = "/.well-known/oauth-authorization-server";
@@ -45,7 +45,7 @@ const CONFIDENTIAL_AUTH_METHODS: &[&str] = &[
 /// The broker's metadata.
 pub struct Metadata {
     issuer: String,
-    catalog: Arc<Catalog>,
+    catalog: CatalogHandle,
     registration: RegistrationPolicy,
     url_clients: RegistrationPolicy,
 }
@@ -96,7 +96,7 @@ impl Metadata {
     #[must_use]
     pub fn new(
         issuer: String,
-        catalog: Arc<Catalog>,
+        catalog: CatalogHandle,
         registration: RegistrationPolicy,
         url_clients: RegistrationPolicy,
     ) -> Self {
@@ -112,7 +112,8 @@ impl Metadata {
     #[must_use]
     pub fn server(&self) -> ServerMetadata {
         let endpoint = |path: &str| format!("{}{path}", self.issuer.trim_end_matches('/'));
-        let resources = self.catalog.resources();
+        let catalog = self.catalog.current();
+        let resources = catalog.resources();
         let scopes: BTreeSet<&str> = resources
             .iter()
             .flat_map(|resource| resource.scopes.keys().map(String::as_str))
@@ -123,7 +124,7 @@ impl Metadata {
             grant_type::REFRESH_TOKEN,
             grant_type::CLIENT_CREDENTIALS,
         ];
-        if !self.catalog.downstreams().is_empty() {
+        if !catalog.downstreams().is_empty() {
             grant_types.push(grant_type::TOKEN_EXCHANGE);
         }
         ServerMetadata {
@@ -210,7 +211,7 @@ mod tests {
     fn metadata(issuer: &str, registration: RegistrationPolicy) -> Metadata {
         Metadata::new(
             issuer.to_owned(),
-            Arc::new(Catalog::default()),
+            CatalogHandle::default(),
             registration,
             registration,
         )

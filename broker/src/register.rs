@@ -12,8 +12,6 @@ mod limits;
 mod manage;
 mod refused;
 
-use std::sync::Arc;
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use broker_client::oauth::OAuthError;
@@ -30,10 +28,10 @@ use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::crypto::Handle;
 use crate::domain::{
-    Actor, AuditEvent, AuditKind, Catalog, Client, ClientId, ClientKind, ClientStatus, Outcome,
-    RedirectUri, RegistrationPolicy, RequestInfo,
+    Actor, AuditEvent, AuditKind, Client, ClientId, ClientKind, ClientStatus, Outcome, RedirectUri,
+    RegistrationPolicy, RequestInfo,
 };
-use crate::live::Live;
+use crate::live::{CatalogHandle, Live};
 use crate::storage::{RegistrationToken, Store};
 
 /// The largest registration document, in bytes.
@@ -54,7 +52,7 @@ pub struct RegistrationEndpoint {
     /// How much strangers may register.
     pub limits: Limits,
     /// What scope a client that names none will get.
-    pub catalog: Arc<Catalog>,
+    pub catalog: CatalogHandle,
     /// Our issuer, below which a registration has its address.
     pub issuer: String,
 }

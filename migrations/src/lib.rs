@@ -13,6 +13,7 @@ mod m20261121_000030_upstream_tokens;
 mod m20261121_000040_registration;
 mod m20261121_000041_client_assertions;
 mod m20261121_000050_uid_twins;
+mod m20261121_000060_resources;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000040_registration::Migration),
             Box::new(m20261121_000041_client_assertions::Migration),
             Box::new(m20261121_000050_uid_twins::Migration),
+            Box::new(m20261121_000060_resources::Migration),
         ]
     }
 

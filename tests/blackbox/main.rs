@@ -24,6 +24,7 @@ mod login;
 mod login_errors;
 mod registration;
 mod replicas;
+mod resources;
 mod restart;
 mod service_account;
 mod session;

@@ -1,11 +1,13 @@
-//! The protected resources and the downstreams, as the configuration says them.
+//! The protected resources as they now are, and the downstreams of the configuration.
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use super::audit::rfc3339;
 use super::{AdminApi, AdminError};
-use crate::domain::{Downstream, Resource, ResourceUri};
+use crate::domain::{Downstream, ResourceUri};
+use crate::storage::StoredResource;
 
 /// The protected resources.
 #[derive(Debug, Serialize, utoipa::ToSchema)]
@@ -30,6 +32,12 @@ pub struct ResourceItem {
     downstreams: Vec<String>,
     /// Whether it is meant when a client names none.
     default: bool,
+    /// When it was added: RFC 3339, UTC.
+    created_at: String,
+    /// When it last changed.
+    updated_at: String,
+    /// Counts its changes.
+    version: i64,
 }
 
 /// The downstreams.
@@ -53,8 +61,9 @@ pub struct DownstreamItem {
     token_lifetime: u64,
 }
 
-impl From<&Resource> for ResourceItem {
-    fn from(resource: &Resource) -> Self {
+impl From<&StoredResource> for ResourceItem {
+    fn from(stored: &StoredResource) -> Self {
+        let resource = &stored.resource;
         Self {
             id: resource.id.to_string(),
             name: resource.name.clone(),
@@ -67,6 +76,9 @@ impl From<&Resource> for ResourceItem {
                 .map(ToString::to_string)
                 .collect(),
             default: resource.is_default,
+            created_at: rfc3339(stored.created_at),
+            updated_at: rfc3339(stored.updated_at),
+            version: stored.version,
         }
     }
 }
@@ -83,31 +95,27 @@ impl From<&Downstream> for DownstreamItem {
     }
 }
 
+pub(super) const NO_RESOURCE: AdminError = AdminError::NotFound("resource");
+
 impl AdminApi {
-    /// Lists the protected resources.
-    #[must_use]
-    pub fn resources(&self) -> ResourceList {
-        ResourceList {
-            items: self
-                .catalog
-                .resources()
-                .iter()
-                .map(ResourceItem::from)
-                .collect(),
-        }
+    /// Lists the protected resources, by identifier.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn resources(&self) -> Result<ResourceList, AdminError> {
+        let stored = self.store.resources().await?;
+        Ok(ResourceList {
+            items: stored.iter().map(ResourceItem::from).collect(),
+        })
     }
 
     /// One protected resource, by its identifier.
     ///
     /// # Errors
     /// [`AdminError::NotFound`].
-    pub fn resource(&self, id: &str) -> Result<ResourceItem, AdminError> {
-        let found = ResourceUri::parse(id)
-            .ok()
-            .and_then(|id| self.catalog.resource(&id));
-        found
-            .map(ResourceItem::from)
-            .ok_or(AdminError::NotFound("resource"))
+    pub async fn resource(&self, id: &str) -> Result<StoredResource, AdminError> {
+        let id = ResourceUri::parse(id).map_err(|_| NO_RESOURCE)?;
+        self.store.resource(&id).await?.ok_or(NO_RESOURCE)
     }
 
     /// Lists the downstreams.
@@ -116,6 +124,7 @@ impl AdminApi {
         DownstreamList {
             items: self
                 .catalog
+                .current()
                 .downstreams()
                 .iter()
                 .map(DownstreamItem::from)

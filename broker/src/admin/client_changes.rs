@@ -8,6 +8,7 @@ use broker_client::oauth::Scope;
 use serde::{Deserialize, Serialize};
 use serde_json::Map;
 
+use super::body::{LONGEST_NAME, list, member, text};
 use super::client_item::note_change;
 use super::clients::{changed, client_in};
 use super::{AdminApi, AdminError, Administrator, ClientItem, Precondition};
@@ -19,17 +20,11 @@ use crate::domain::{
 };
 use crate::storage::StoreError;
 
-/// The most entries of a list in a body.
-const MOST_ENTRIES: usize = 50;
-
 /// How long a replaced secret stays good when nothing is said, in seconds: a day.
 const USUAL_OVERLAP: u64 = 86_400;
 
 /// The longest time that it may, in seconds: thirty days.
 const LONGEST_OVERLAP: u64 = 30 * 86_400;
-
-/// The longest name, in characters: it stands on the consent page.
-const LONGEST_NAME: usize = 100;
 
 /// A client to register.
 #[derive(Debug, Deserialize, utoipa::ToSchema)]
@@ -131,6 +126,8 @@ impl AdminApi {
         new: NewClient,
     ) -> Result<(Client, CreatedClient), AdminError> {
         let now = self.ambient.now();
+        // A resource that was just added at another replica may be served.
+        self.live.refresh().await?;
         let id = match new.client_id {
             Some(id) => ClientId::parse(id).map_err(|error| member("client_id", &error))?,
             None => ClientId::parse(URL_SAFE_NO_PAD.encode(self.ambient.random::<16>()))
@@ -200,6 +197,7 @@ impl AdminApi {
         changes: ClientChanges,
     ) -> Result<Client, AdminError> {
         let now = self.ambient.now();
+        self.live.refresh().await?;
         let transaction = self.store.begin().await?;
         let client = client_in(&transaction, id).await?;
         precondition.demands(&client)?;
@@ -301,7 +299,10 @@ impl AdminApi {
             None => usual_grants(&redirect_uris, &exchange),
         };
         let decided = Decided {
-            name: asked.client_name.map(name).transpose()?,
+            name: asked
+                .client_name
+                .map(|name| text("client_name", name, LONGEST_NAME))
+                .transpose()?,
             redirect_uris,
             grant_types,
             auth_method,
@@ -342,17 +343,18 @@ impl AdminApi {
                 &"must have token exchange for a client with `exchange`",
             ));
         }
+        let catalog = self.catalog.current();
         if decided
             .serves
             .iter()
-            .any(|id| self.catalog.resource(id).is_none())
+            .any(|id| catalog.resource(id).is_none())
         {
             return Err(member("serves", &"names a resource that there is not"));
         }
         if decided
             .exchange
             .iter()
-            .any(|name| self.catalog.downstream(name).is_none())
+            .any(|name| catalog.downstream(name).is_none())
         {
             return Err(member("exchange", &"names a downstream that there is not"));
         }
@@ -386,39 +388,4 @@ fn usual_grants(redirect_uris: &[RedirectUri], exchange: &[DownstreamName]) -> V
         grants.push(GrantType::TokenExchange);
     }
     grants
-}
-
-fn name(name: String) -> Result<String, AdminError> {
-    let length = name.chars().count();
-    if (1..=LONGEST_NAME).contains(&length) && !name.chars().any(char::is_control) {
-        Ok(name)
-    } else {
-        Err(member(
-            "client_name",
-            &"must have 1 to 100 characters, no control characters",
-        ))
-    }
-}
-
-/// A list of texts, each read by `parse`.
-fn list<T, E: std::fmt::Display>(
-    name: &str,
-    texts: Vec<String>,
-    parse: impl Fn(String) -> Result<T, E>,
-) -> Result<Vec<T>, AdminError> {
-    if texts.len() > MOST_ENTRIES {
-        return Err(member(name, &"has more than 50 entries"));
-    }
-    texts
-        .into_iter()
-        .enumerate()
-        .map(|(index, text)| {
-            parse(text).map_err(|error| member(&format!("{name}[{index}]"), &error))
-        })
-        .collect()
-}
-
-/// What is wrong with a member of the body.
-fn member(name: &str, problem: &dyn std::fmt::Display) -> AdminError {
-    AdminError::Body(format!("{name} {problem}"))
 }

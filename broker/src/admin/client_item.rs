@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::audit::rfc3339;
+use super::change::note;
 use crate::domain::{AuditEvent, Client, ResourceUri};
 
 /// A client.
@@ -87,35 +88,12 @@ impl From<&Client> for ClientItem {
     }
 }
 
-/// Notes in `event` what a change of a client changed: `before` and `after`, each with the members
-/// that differ. A client that was not there before, or is not any more, differs in all.
+/// Notes in `event` what a change of a client changed.
 pub(super) fn note_change(event: &mut AuditEvent, before: Option<&Client>, after: Option<&Client>) {
     event.client_id = after.or(before).map(|client| client.id.clone());
-    let (before, after) = difference(before.map(members), after.map(members));
-    event.details.insert("before".to_owned(), before);
-    event.details.insert("after".to_owned(), after);
-}
-
-fn members(client: &Client) -> Map<String, Value> {
-    let mut members = match serde_json::to_value(ClientItem::from(client)) {
-        Ok(Value::Object(members)) => members,
-        // A struct of texts and lists always becomes an object.
-        Ok(_) | Err(_) => Map::new(),
-    };
-    for bookkeeping in ["created_at", "updated_at", "version"] {
-        members.remove(bookkeeping);
-    }
-    members
-}
-
-fn difference(
-    before: Option<Map<String, Value>>,
-    after: Option<Map<String, Value>>,
-) -> (Value, Value) {
-    let (Some(mut old), Some(mut new)) = (before.clone(), after.clone()) else {
-        return (before.into(), after.into());
-    };
-    old.retain(|name, value| new.get(name) != Some(value));
-    new.retain(|name, value| before.as_ref().and_then(|before| before.get(name)) != Some(value));
-    (old.into(), new.into())
+    note(
+        event,
+        before.map(ClientItem::from),
+        after.map(ClientItem::from),
+    );
 }

@@ -7,24 +7,25 @@
 
 mod access;
 mod audit;
+mod body;
 mod catalog;
+mod change;
 mod client_changes;
 mod client_item;
 mod clients;
 mod grants;
 mod keys;
 mod page;
+mod resource_changes;
 mod stats;
 mod users;
 mod version;
 
-use std::sync::Arc;
-
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
-use crate::domain::{AuditEvent, Catalog};
+use crate::domain::AuditEvent;
 use crate::keys::{KeyError, Keyring};
-use crate::live::Live;
+use crate::live::{CatalogHandle, Live};
 use crate::storage::{Store, StoreError, Transaction};
 
 pub use access::{Administrator, Refusals};
@@ -35,6 +36,7 @@ pub use client_item::ClientItem;
 pub use clients::{ClientList, ClientQuery};
 pub use grants::{GrantItem, GrantList, GrantQuery};
 pub use keys::{KeyItem, KeyList, Rotated, RotationQuery};
+pub use resource_changes::{NewResource, ResourceChanges};
 pub use stats::{ClientCount, Stats};
 pub use users::{RevokedUser, UserItem, UserList, UserQuery};
 pub use version::{Precondition, Versioned};
@@ -50,7 +52,7 @@ pub struct AdminApi {
     /// The signing keys.
     pub keyring: Keyring,
     /// The resources and downstreams.
-    pub catalog: Arc<Catalog>,
+    pub catalog: CatalogHandle,
     /// Bounds how many refusals are recorded.
     pub refusals: Refusals,
     /// Time and randomness.

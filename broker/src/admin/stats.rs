@@ -48,12 +48,13 @@ impl AdminApi {
             })
             .collect();
         clients.sort_by_key(|count| (count.kind, count.status));
+        let catalog = self.catalog.current();
         Ok(Stats {
             clients,
             users: self.store.count_users().await?,
             sessions: self.store.count_live_grants(self.ambient.now()).await?,
-            resources: self.catalog.resources().len(),
-            downstreams: self.catalog.downstreams().len(),
+            resources: catalog.resources().len(),
+            downstreams: catalog.downstreams().len(),
         })
     }
 }

@@ -1,7 +1,8 @@
 //! Versions: which state of a thing an administrator has seen (RFC 9110 §8.8.3, §13.1.1).
 
 use super::AdminError;
-use crate::domain::Client;
+use crate::domain::{Client, Timestamp};
+use crate::storage::StoredResource;
 
 /// What has a version.
 pub trait Versioned {
@@ -11,9 +12,19 @@ pub trait Versioned {
 
 impl Versioned for Client {
     fn tag(&self) -> String {
-        // The moment too: one that was deleted and registered anew begins to count again.
-        format!("{}-{}", self.version, self.updated_at.as_millis())
+        tag(self.version, self.updated_at)
     }
+}
+
+impl Versioned for StoredResource {
+    fn tag(&self) -> String {
+        tag(self.version, self.updated_at)
+    }
+}
+
+/// The moment too: one that was deleted and made anew begins to count again.
+fn tag(version: i64, updated_at: Timestamp) -> String {
+    format!("{version}-{}", updated_at.as_millis())
 }
 
 /// What a request's `If-Match` says.

@@ -15,11 +15,11 @@ use crate::storage::{ClientSeed, Store, StoreError, Transaction};
 /// How often a client is tried again that another replica changed at the same moment.
 const TRIES: usize = 5;
 
-/// Why a configured client could not be recorded.
+/// Why a configured client or resource could not be recorded.
 #[derive(Debug, thiserror::Error)]
 pub enum SeedError {
     /// The database failed.
-    #[error("the configured clients could not be recorded")]
+    #[error("the configured clients and resources could not be recorded")]
     Store(#[from] StoreError),
     /// Others kept changing it.
     #[error("the configured client {0} is being changed by others; start again")]

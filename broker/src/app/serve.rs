@@ -13,7 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::{Parts, Routers, SeedError, Settings, routers, seed};
+use super::{Parts, Routers, SeedError, Settings, routers, seed, seed_resources};
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::clients::guarded_client;
@@ -52,7 +52,7 @@ pub enum ServeError {
     /// A sealed value needs an encryption key that is not there.
     #[error(transparent)]
     Vault(#[from] VaultError),
-    /// The configured clients could not be recorded.
+    /// The configured clients and resources could not be recorded.
     #[error(transparent)]
     Seed(#[from] SeedError),
     /// The configured identity provider cannot be one.
@@ -78,14 +78,16 @@ pub enum ServeError {
     Serve(#[source] io::Error),
 }
 
-/// Makes the parts: opens and migrates the database, brings the configured clients up to date, loads
-/// the keys. Asks the identity provider nothing: the broker starts while it is down.
+/// Makes the parts: opens and migrates the database, brings the configured resources and clients
+/// up to date, loads the keys. Asks the identity provider nothing: the broker starts while it is down.
 ///
 /// # Errors
 /// See [`ServeError`].
 pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError> {
     let store = storage::open(&config.storage_options()).await?;
     let now = ambient.now();
+    let catalog = config.catalog();
+    seed_resources(&store, catalog.resources(), now).await?;
     seed(&store, &config.registered_clients(now), now).await?;
     let cipher = config.cipher();
     let vault = Vault {
@@ -101,7 +103,6 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
         ambient.clone(),
     )
     .await?;
-    let catalog = Arc::new(config.catalog());
     let upstream = Arc::new(Upstream::new(
         config.upstream_config(),
         format!("{}/oauth/callback", config.server.issuer),
@@ -129,14 +130,18 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
         },
     );
     Ok(Parts {
-        live: Live::load(store.clone(), ambient.clone()).await?,
+        live: Live::load(
+            store.clone(),
+            ambient.clone(),
+            catalog.downstreams().to_vec(),
+        )
+        .await?,
         audit: AuditLog::start(store.clone()),
         store,
         keyring,
         upstream,
         upstream_tokens,
         guarded: guarded_client(&config.url_clients())?,
-        catalog,
         http: HttpClient::new(&Options::default())?,
         ambient,
     })

@@ -89,7 +89,8 @@ impl Authorize {
         } = self.open_flow(flow, cookie).await?;
         self.require_undecided(&authorization)?;
         let secret = FlowSecret::new(&authorization.id, cookie.unwrap_or_default());
-        let resource = self.catalog.resource(&authorization.resource);
+        let catalog = self.catalog.current();
+        let resource = catalog.resource(&authorization.resource);
         let scopes = authorization
             .scope
             .iter()

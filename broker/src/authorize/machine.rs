@@ -16,7 +16,9 @@ use oxide_auth::primitives::grant::{Extensions, Value};
 use oxide_auth::primitives::registrar::{BoundClient, ExactUrl, PreGrant, RegisteredUrl};
 
 use super::{AuthorizationRequest, Authorize, AuthorizeError, ClientRedirect, Page, PageError};
-use crate::domain::{Client, ClientId, GrantType, RedirectUri, RequestInfo, Resource, ResourceUri};
+use crate::domain::{
+    Catalog, Client, ClientId, GrantType, RedirectUri, RequestInfo, Resource, ResourceUri,
+};
 
 /// A request that passed every check.
 pub(super) struct Accepted {
@@ -79,6 +81,8 @@ impl Authorize {
         if request.is_ambiguous() {
             return Err(Page::BadRequest.into());
         }
+        // One catalog for the whole request, whatever an administrator does meanwhile.
+        let catalog = self.catalog.current();
         let mut machine = Machine::new(request);
         let mut told = Told::Nothing;
         let mut bound = None;
@@ -102,8 +106,7 @@ impl Authorize {
                     told
                 }
                 (Step::Extend, Some(bound), None) => {
-                    let (new, extensions) = self
-                        .extend(request, &bound.client)
+                    let (new, extensions) = extend(request, &bound.client, &catalog)
                         .map_err(|error| self.redirect(bound, request, error))?;
                     extended = Some(new);
                     Told::Extended(extensions)
@@ -170,59 +173,6 @@ impl Authorize {
         }
     }
 
-    /// What the machine knows nothing of, then PKCE and the resource.
-    fn extend(
-        &self,
-        request: &AuthorizationRequest,
-        client: &Client,
-    ) -> Result<(Extended<'_>, Extensions), OAuthError> {
-        check_unsupported(request)?;
-        if !client.may_use(GrantType::AuthorizationCode) {
-            return Err(OAuthError::unauthorized_client(
-                "This client is not registered for the authorization code grant.",
-            ));
-        }
-        let mut extensions = Extensions::new();
-        let code_challenge = check_pkce(request, &mut extensions)?;
-        let resource = self.target(request.resources())?;
-        extensions.set_raw(
-            "resource".to_owned(),
-            Value::public(Some(resource.id.as_str().to_owned())),
-        );
-        Ok((
-            Extended {
-                code_challenge,
-                resource,
-            },
-            extensions,
-        ))
-    }
-
-    /// The one resource that the request names, or the default one (RFC 8707 §2.1).
-    fn target(&self, requested: &[String]) -> Result<&Resource, OAuthError> {
-        let Some((first, others)) = requested.split_first() else {
-            return self.catalog.default_resource().ok_or_else(|| {
-                OAuthError::invalid_target(
-                    "The request names no resource, and there is no default one.",
-                )
-            });
-        };
-        let named = |requested: &String| {
-            self.catalog.resource_named(requested).ok_or_else(|| {
-                OAuthError::invalid_target("The broker issues no tokens for this resource.")
-            })
-        };
-        let resource = named(first)?;
-        for other in others {
-            if named(other)?.id != resource.id {
-                return Err(OAuthError::invalid_target(
-                    "A token is for one resource; ask for each in a request of its own.",
-                ));
-            }
-        }
-        Ok(resource)
-    }
-
     /// `error` as an answer to the client.
     fn redirect(
         &self,
@@ -279,6 +229,59 @@ impl Authorize {
             }
         }
     }
+}
+
+/// What the machine knows nothing of, then PKCE and the resource.
+fn extend<'a>(
+    request: &AuthorizationRequest,
+    client: &Client,
+    catalog: &'a Catalog,
+) -> Result<(Extended<'a>, Extensions), OAuthError> {
+    check_unsupported(request)?;
+    if !client.may_use(GrantType::AuthorizationCode) {
+        return Err(OAuthError::unauthorized_client(
+            "This client is not registered for the authorization code grant.",
+        ));
+    }
+    let mut extensions = Extensions::new();
+    let code_challenge = check_pkce(request, &mut extensions)?;
+    let resource = target(catalog, request.resources())?;
+    extensions.set_raw(
+        "resource".to_owned(),
+        Value::public(Some(resource.id.as_str().to_owned())),
+    );
+    Ok((
+        Extended {
+            code_challenge,
+            resource,
+        },
+        extensions,
+    ))
+}
+
+/// The one resource that the request names, or the default one (RFC 8707 §2.1).
+fn target<'a>(catalog: &'a Catalog, requested: &[String]) -> Result<&'a Resource, OAuthError> {
+    let Some((first, others)) = requested.split_first() else {
+        return catalog.default_resource().ok_or_else(|| {
+            OAuthError::invalid_target(
+                "The request names no resource, and there is no default one.",
+            )
+        });
+    };
+    let named = |requested: &String| {
+        catalog.resource_named(requested).ok_or_else(|| {
+            OAuthError::invalid_target("The broker issues no tokens for this resource.")
+        })
+    };
+    let resource = named(first)?;
+    for other in others {
+        if named(other)?.id != resource.id {
+            return Err(OAuthError::invalid_target(
+                "A token is for one resource; ask for each in a request of its own.",
+            ));
+        }
+    }
+    Ok(resource)
 }
 
 /// One step of the machine.

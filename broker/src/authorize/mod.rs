@@ -56,7 +56,8 @@ pub use waiting::Waiting;
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::clients::Clients;
-use crate::domain::{Catalog, ConsentPolicy};
+use crate::domain::ConsentPolicy;
+use crate::live::CatalogHandle;
 use crate::storage::Store;
 use crate::upstream::Upstream;
 use crate::upstream_tokens::UpstreamTokens;
@@ -72,7 +73,7 @@ pub struct Authorize {
     /// Time and randomness.
     pub ambient: Ambient,
     /// The resources that tokens can be asked for.
-    pub catalog: Arc<Catalog>,
+    pub catalog: CatalogHandle,
     /// The IdP.
     pub upstream: Arc<Upstream>,
     /// What it gives at a login, kept for the session where a downstream needs it.

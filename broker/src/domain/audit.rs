@@ -129,6 +129,15 @@ kinds! {
     /// A client was deleted, by an administrator or by itself (RFC 7592), and its sessions ended; or the
     /// client was refused.
     ClientDeleted => "client.deleted",
+    /// The configuration created or changed a resource.
+    ResourceSeeded => "resource.seeded",
+    /// An administrator added a resource.
+    ResourceCreated => "resource.created",
+    /// An administrator changed a resource.
+    ResourceUpdated => "resource.updated",
+    /// A resource was deleted, by an administrator or because the configuration names it no more, and
+    /// the sessions for it ended.
+    ResourceDeleted => "resource.deleted",
     /// An administrator ended everything of a user.
     UserRevoked => "user.revoked",
     /// An authorization request passed its checks, or was refused.

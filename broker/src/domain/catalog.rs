@@ -51,6 +51,22 @@ impl Catalog {
             .or_else(|| self.only_resource_at(requested))
     }
 
+    /// Whether another resource is the default one.
+    #[must_use]
+    pub fn has_default_besides(&self, id: &ResourceUri) -> bool {
+        self.resources
+            .iter()
+            .any(|other| other.id != *id && other.is_default)
+    }
+
+    /// Whether `name` already means another resource, by id or alias.
+    #[must_use]
+    pub fn is_taken_besides(&self, id: &ResourceUri, name: &str) -> bool {
+        self.resources
+            .iter()
+            .any(|other| other.id != *id && other.is_named_by(name))
+    }
+
     /// The resource at this origin, if there is just one.
     fn only_resource_at(&self, requested: &str) -> Option<&Resource> {
         let origin = Url::parse(requested).ok()?.origin();

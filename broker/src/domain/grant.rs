@@ -46,6 +46,8 @@ pub enum EndReason {
     Administrator,
     /// The client was blocked or deleted.
     ClientBlocked,
+    /// The resource that it was for was deleted.
+    ResourceDeleted,
     /// The user ended it.
     User,
     /// The account behind it is disabled or gone.
@@ -64,6 +66,7 @@ impl EndReason {
             Self::RefreshReused => "refresh_reused",
             Self::Administrator => "administrator",
             Self::ClientBlocked => "client_blocked",
+            Self::ResourceDeleted => "resource_deleted",
             Self::User => "user",
             Self::AccountGone => "account_gone",
             Self::UpstreamEnded => "upstream_ended",
@@ -79,6 +82,7 @@ impl EndReason {
             Self::RefreshReused,
             Self::Administrator,
             Self::ClientBlocked,
+            Self::ResourceDeleted,
             Self::User,
             Self::AccountGone,
             Self::UpstreamEnded,

@@ -94,10 +94,10 @@ impl RegistrationEndpoint {
     /// What a login that names no scope will get; where it depends on the resource, all that it may
     /// be.
     fn default_scope(&self) -> Scope {
-        match self.catalog.default_resource() {
+        let catalog = self.catalog.current();
+        match catalog.default_resource() {
             Some(resource) => resource.default_scopes.clone(),
-            None => self
-                .catalog
+            None => catalog
                 .resources()
                 .iter()
                 .fold(Scope::new(), |all, one| all.union(&one.default_scopes)),

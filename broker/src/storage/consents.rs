@@ -24,6 +24,8 @@ pub enum ConsentsOf<'a> {
     Client(&'a ClientId),
     /// What a user gave to one client.
     UserAtClient(&'a Subject, &'a ClientId),
+    /// All that are for a resource.
+    Resource(&'a ResourceUri),
 }
 
 impl<C: ConnectionTrait> Repository<C> {
@@ -104,6 +106,7 @@ impl From<ConsentsOf<'_>> for Condition {
             ConsentsOf::UserAtClient(sub, client_id) => all
                 .add(Column::Sub.eq(sub.as_str()))
                 .add(Column::ClientId.eq(client_id.as_str())),
+            ConsentsOf::Resource(id) => all.add(Column::Resource.eq(id.as_str())),
         }
     }
 }

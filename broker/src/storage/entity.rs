@@ -155,6 +155,45 @@ pub(super) mod client_assertion {
     no_relations!();
 }
 
+pub(super) mod resource {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "resources")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub name: String,
+        pub aliases: String,
+        pub scopes: String,
+        pub default_scopes: String,
+        pub downstreams: String,
+        pub is_default: bool,
+        pub seeded_version: Option<i64>,
+        pub created_at: i64,
+        pub updated_at: i64,
+        pub version: i64,
+    }
+    no_relations!();
+}
+
+#[expect(
+    unreachable_pub,
+    reason = "the derives ask for it; no domain value is made of such a row"
+)]
+pub(super) mod catalog_version {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "catalog_versions")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: i32,
+        pub version: i64,
+    }
+    no_relations!();
+}
+
 pub(super) mod user {
     use sea_orm::entity::prelude::*;
 

@@ -1,5 +1,5 @@
 //! What the whitelist needs: clients listed, deleted, and everything ended that a client or a user
-//! began.
+//! began, or that is for a resource.
 
 use sea_orm::sea_query::{Expr, ExprTrait as _, Func, LikeExpr, OnConflict, Query};
 use sea_orm::{
@@ -11,9 +11,10 @@ use super::entity::client::{Column, Entity};
 use super::entity::{authorization, client_deletion, grant};
 use super::page::behind;
 use super::row::Row;
-use super::{Page, Position, Repository, StoreError};
+use super::{ConsentsOf, Page, Position, Repository, StoreError};
 use crate::domain::{
-    Client, ClientId, ClientKind, ClientStatus, EndReason, StageKind, Subject, Timestamp,
+    Client, ClientId, ClientKind, ClientStatus, EndReason, ResourceUri, StageKind, Subject,
+    Timestamp,
 };
 
 /// Which clients to list.
@@ -27,7 +28,7 @@ pub struct ClientFilter {
     pub name: Option<String>,
 }
 
-/// What ended with a client, or a user.
+/// What ended with a client, a user or a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ended {
     /// Sessions.
@@ -110,6 +111,26 @@ impl<C: ConnectionTrait> Repository<C> {
         let logins = self.end_logins(of_user).await?;
         let of_user = grant::Column::Sub.eq(sub.as_str());
         let grants = self.end_grants(of_user, reason, now).await?;
+        Ok(Ended { grants, logins })
+    }
+
+    /// Ends everything that is for a resource, in the same order and for the same reason; what users
+    /// have allowed for it is forgotten.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_all_of_resource(
+        &self,
+        id: &ResourceUri,
+        now: Timestamp,
+    ) -> Result<Ended, StoreError> {
+        let of_resource = authorization::Column::Resource.eq(id.as_str());
+        let logins = self.end_logins(of_resource).await?;
+        let of_resource = grant::Column::Resource.eq(id.as_str());
+        let grants = self
+            .end_grants(of_resource, EndReason::ResourceDeleted, now)
+            .await?;
+        self.withdraw_consents(ConsentsOf::Resource(id)).await?;
         Ok(Ended { grants, logins })
     }
 

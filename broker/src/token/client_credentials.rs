@@ -8,7 +8,9 @@ use broker_client::oauth::{OAuthError, Scope, TokenResponse, grant_type};
 
 use super::request::CredentialsRequest;
 use super::{TokenEndpoint, on_the_wire, unrecorded};
-use crate::domain::{AuditEvent, AuditKind, Client, ClientStatus, Outcome, Resource, Subject};
+use crate::domain::{
+    AuditEvent, AuditKind, Catalog, Client, ClientStatus, Outcome, Resource, Subject,
+};
 
 impl TokenEndpoint {
     /// Issues an access token to a client for itself.
@@ -24,7 +26,8 @@ impl TokenEndpoint {
                 "Only a confidential client that an administrator approved may ask for itself.",
             ));
         }
-        let resource = self.asked_resource(&request.resources)?;
+        let catalog = self.catalog.current();
+        let resource = asked_resource(&catalog, &request.resources)?;
         event.resource = Some(resource.id.clone());
         let scope = allowed_scope(client, resource, request.scope)?;
         event.scope = on_the_wire(&scope);
@@ -52,22 +55,6 @@ impl TokenEndpoint {
         })
     }
 
-    /// The one resource that the request names, or the default.
-    fn asked_resource(&self, named: &[String]) -> Result<&Resource, OAuthError> {
-        match named {
-            [] => self.catalog.default_resource().ok_or_else(|| {
-                OAuthError::invalid_target("The request must name the resource that it is for.")
-            }),
-            [name] => self
-                .catalog
-                .resource_named(name)
-                .ok_or_else(|| OAuthError::invalid_target("The resource is not served here.")),
-            _ => Err(OAuthError::invalid_target(
-                "A token is for one resource; the request names several.",
-            )),
-        }
-    }
-
     /// RFC 9068 §5: a client must not pass for a user whose `sub` is the client's id.
     async fn check_subject(&self, client: &Client) -> Result<(), OAuthError> {
         let is_user = match Subject::parse(client.id.as_str()) {
@@ -80,6 +67,21 @@ impl TokenEndpoint {
             ));
         }
         Ok(())
+    }
+}
+
+/// The one resource that the request names, or the default.
+fn asked_resource<'a>(catalog: &'a Catalog, named: &[String]) -> Result<&'a Resource, OAuthError> {
+    match named {
+        [] => catalog.default_resource().ok_or_else(|| {
+            OAuthError::invalid_target("The request must name the resource that it is for.")
+        }),
+        [name] => catalog
+            .resource_named(name)
+            .ok_or_else(|| OAuthError::invalid_target("The resource is not served here.")),
+        _ => Err(OAuthError::invalid_target(
+            "A token is for one resource; the request names several.",
+        )),
     }
 }
 

@@ -75,7 +75,7 @@ impl TokenEndpoint {
             expires_at: event.at.plus(self.lifetimes.refresh_token_absolute),
             ended: None,
         };
-        self.granted_resource(&grant, &request.resources)?;
+        self.check_resource(&grant, &request.resources)?;
         match self.open(client, authorization, &grant, event).await? {
             Some(response) => Ok(response),
             // Another request redeemed the code between our look and our try: this one is the replay.

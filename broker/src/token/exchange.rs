@@ -6,7 +6,7 @@
 //! resource's server reach the downstream (`invalid_target`), is the scope within the subject's
 //! (`invalid_scope`). How the token then comes about is [`crate::exchange`]'s matter.
 //!
-//! The decision does not read the database: keys, clients and ended sessions are in memory. One audit
+//! The decision does not read the database: keys, clients, resources and ended sessions are in memory. One audit
 //! row is committed before the answer leaves.
 
 use broker_client::oauth::{ErrorCode, OAuthError, Scope, TokenResponse, token_type};
@@ -16,8 +16,8 @@ use broker_client::verify::VerifyError;
 use super::request::scope;
 use super::{Form, TokenEndpoint, on_the_wire, unrecorded};
 use crate::domain::{
-    AuditEvent, AuditKind, Client, Downstream, EndReason, GrantId, Outcome, Resource, ResourceUri,
-    Subject, Timestamp,
+    AuditEvent, AuditKind, Catalog, Client, Downstream, EndReason, GrantId, Outcome, Resource,
+    ResourceUri, Subject, Timestamp,
 };
 use crate::exchange::{Exchange, TokenForm};
 
@@ -134,9 +134,10 @@ impl TokenEndpoint {
         if let Some(actor) = &request.actor_token {
             self.check_actor(client, actor.expose()).await?;
         }
-        let resource = self.resource(client, &subject.audience)?;
+        let catalog = self.catalog.current();
+        let resource = resource(&catalog, client, &subject.audience)?;
         event.resource = Some(resource.id.clone());
-        let downstream = self.downstream(&request)?;
+        let downstream = downstream(&catalog, &request)?;
         event.downstream = Some(downstream.name.clone());
         if !resource.downstreams.contains(&downstream.name)
             || !client.exchange.contains(&downstream.name)
@@ -274,41 +275,48 @@ impl TokenEndpoint {
             ))
         }
     }
+}
 
-    /// The resource that the subject token is for, if `client` is its server.
-    fn resource(&self, client: &Client, audience: &[String]) -> Result<&Resource, OAuthError> {
-        audience
-            .iter()
-            .filter_map(|audience| ResourceUri::parse(audience).ok())
-            .filter(|audience| client.serves.contains(audience))
-            .find_map(|audience| self.catalog.resource(&audience))
-            .ok_or_else(not_served)
-    }
+/// The resource that the subject token is for, if `client` is its server.
+fn resource<'a>(
+    catalog: &'a Catalog,
+    client: &Client,
+    audience: &[String],
+) -> Result<&'a Resource, OAuthError> {
+    audience
+        .iter()
+        .filter_map(|audience| ResourceUri::parse(audience).ok())
+        .filter(|audience| client.serves.contains(audience))
+        .find_map(|audience| catalog.resource(&audience))
+        .ok_or_else(not_served)
+}
 
-    /// The one downstream that the request names, by `audience`, by `resource`, or by both.
-    fn downstream(&self, request: &ExchangeRequest) -> Result<&Downstream, OAuthError> {
-        let by_audience = request
-            .audiences
-            .iter()
-            .map(|audience| self.catalog.downstream_for_audience(audience));
-        let by_resource = request
-            .resources
-            .iter()
-            .map(|resource| self.catalog.downstream_for_resource(resource));
-        let mut named = by_audience.chain(by_resource);
-        let first = named.next().ok_or_else(|| {
-            OAuthError::invalid_request("The request names no audience and no resource.")
-        })?;
-        let downstream = first.ok_or_else(|| {
-            OAuthError::invalid_target("The audience or resource is not a downstream here.")
-        })?;
-        if named.all(|other| other.is_some_and(|other| other.name == downstream.name)) {
-            Ok(downstream)
-        } else {
-            Err(OAuthError::invalid_target(
-                "A token is for one downstream; the request names several, or an unknown one.",
-            ))
-        }
+/// The one downstream that the request names, by `audience`, by `resource`, or by both.
+fn downstream<'a>(
+    catalog: &'a Catalog,
+    request: &ExchangeRequest,
+) -> Result<&'a Downstream, OAuthError> {
+    let by_audience = request
+        .audiences
+        .iter()
+        .map(|audience| catalog.downstream_for_audience(audience));
+    let by_resource = request
+        .resources
+        .iter()
+        .map(|resource| catalog.downstream_for_resource(resource));
+    let mut named = by_audience.chain(by_resource);
+    let first = named.next().ok_or_else(|| {
+        OAuthError::invalid_request("The request names no audience and no resource.")
+    })?;
+    let downstream = first.ok_or_else(|| {
+        OAuthError::invalid_target("The audience or resource is not a downstream here.")
+    })?;
+    if named.all(|other| other.is_some_and(|other| other.name == downstream.name)) {
+        Ok(downstream)
+    } else {
+        Err(OAuthError::invalid_target(
+            "A token is for one downstream; the request names several, or an unknown one.",
+        ))
     }
 }
 

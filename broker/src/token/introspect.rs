@@ -7,11 +7,11 @@
 use std::sync::Arc;
 
 use broker_client::oauth::{OAuthError, Scope};
-use broker_client::verify::{AccessTokenVerifier, Claims, VerifyError};
+use broker_client::verify::{Claims, VerifyError};
 use serde::Serialize;
 
 use super::client_auth::Credentials;
-use super::{ClientAuthenticator, Form, claimed, recorded, unrecorded};
+use super::{AccessTokens, ClientAuthenticator, Form, claimed, recorded, unrecorded};
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::crypto;
@@ -32,7 +32,7 @@ pub struct IntrospectionEndpoint {
     /// Who is asking, and whether the token's client may still be used.
     pub clients: ClientAuthenticator,
     /// Verifies our own access tokens.
-    pub verifier: Arc<AccessTokenVerifier>,
+    pub verifier: Arc<AccessTokens>,
     /// The time.
     pub ambient: Ambient,
     /// Our issuer identifier.

@@ -5,6 +5,7 @@
 //! so none can forget a shared step. Refusals are recorded here, in one place; a success is recorded
 //! by its grant, with what it did or before the answer leaves.
 
+mod access_tokens;
 mod assertion;
 mod client_auth;
 mod client_credentials;
@@ -22,8 +23,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_client::oauth::{OAuthError, Scope, TokenResponse};
-use broker_client::verify::AccessTokenVerifier;
 
+pub use access_tokens::AccessTokens;
 pub use assertion::{Assertions, ServiceAccount};
 pub use client_auth::ClientAuthenticator;
 pub use form::Form;
@@ -37,11 +38,10 @@ use self::request::TokenRequest;
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::domain::{
-    Actor, AuditEvent, AuditKind, Catalog, ClientId, EndReason, Grant, GrantType, Outcome,
-    RequestInfo, Resource,
+    Actor, AuditEvent, AuditKind, ClientId, EndReason, Grant, GrantType, Outcome, RequestInfo,
 };
 use crate::exchange::Strategies;
-use crate::live::Live;
+use crate::live::{CatalogHandle, Live};
 use crate::storage::Store;
 
 /// How long things live.
@@ -64,13 +64,13 @@ pub struct TokenEndpoint {
     /// The audit trail.
     pub audit: AuditLog,
     /// The resources and downstreams of this installation.
-    pub catalog: Arc<Catalog>,
+    pub catalog: CatalogHandle,
     /// Who is asking.
     pub clients: ClientAuthenticator,
     /// Makes access tokens.
     pub issuer: Issuer,
     /// Verifies our own access tokens, presented as subject or actor.
-    pub verifier: Arc<AccessTokenVerifier>,
+    pub verifier: Arc<AccessTokens>,
     /// What a subject token may become.
     pub strategies: Strategies,
     /// Time and randomness.
@@ -132,17 +132,19 @@ impl TokenEndpoint {
         }
     }
 
-    /// The resource of a grant, which the request may name again but not change (RFC 8707 §2.2).
-    fn granted_resource(&self, grant: &Grant, named: &[String]) -> Result<&Resource, OAuthError> {
-        let resource = self.catalog.resource(&grant.resource).ok_or_else(|| {
+    /// Whether the resource of a grant is still served; the request may name it again but not change
+    /// it (RFC 8707 §2.2).
+    fn check_resource(&self, grant: &Grant, named: &[String]) -> Result<(), OAuthError> {
+        let catalog = self.catalog.current();
+        let resource = catalog.resource(&grant.resource).ok_or_else(|| {
             OAuthError::invalid_target("The resource of this grant is not served any more.")
         })?;
         let is_the_same = |named: &String| {
-            let found = self.catalog.resource_named(named);
+            let found = catalog.resource_named(named);
             found.is_some_and(|found| found.id == resource.id)
         };
         if named.iter().all(is_the_same) {
-            Ok(resource)
+            Ok(())
         } else {
             Err(OAuthError::invalid_target(
                 "The resource is not the one that was granted.",

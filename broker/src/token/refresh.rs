@@ -58,7 +58,7 @@ impl TokenEndpoint {
             let grant = self.store.grant(&token.grant).await?.ok_or_else(unknown)?;
             concerns(event, &grant);
             let scope = judge(client, &request, &grant)?;
-            self.granted_resource(&grant, &request.resources)?;
+            self.check_resource(&grant, &request.resources)?;
             if !grant.is_live(event.at) {
                 return Err(OAuthError::invalid_grant(
                     "The session has ended. Log in again.",

@@ -6,10 +6,11 @@
 use std::sync::Arc;
 
 use broker_client::oauth::OAuthError;
-use broker_client::verify::AccessTokenVerifier;
 
 use super::client_auth::Credentials;
-use super::{ClientAuthenticator, Form, claimed, concerns, end_grant, recorded, unrecorded};
+use super::{
+    AccessTokens, ClientAuthenticator, Form, claimed, concerns, end_grant, recorded, unrecorded,
+};
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::crypto;
@@ -30,7 +31,7 @@ pub struct RevocationEndpoint {
     /// Who is asking.
     pub clients: ClientAuthenticator,
     /// Verifies our own access tokens.
-    pub verifier: Arc<AccessTokenVerifier>,
+    pub verifier: Arc<AccessTokens>,
     /// Time and randomness.
     pub ambient: Ambient,
 }

@@ -7,9 +7,10 @@
 use std::sync::Arc;
 
 use broker_client::oauth::OAuthError;
-use broker_client::verify::{AccessTokenVerifier, VerifyError};
+use broker_client::verify::VerifyError;
 use serde::Serialize;
 
+use super::AccessTokens;
 use crate::clients::Clients;
 use crate::domain::{ClientId, GrantId, Subject};
 use crate::live::Live;
@@ -24,7 +25,7 @@ pub struct UserInfoEndpoint {
     /// Whether the token's client may still be used.
     pub clients: Clients,
     /// Verifies our own access tokens.
-    pub verifier: Arc<AccessTokenVerifier>,
+    pub verifier: Arc<AccessTokens>,
 }
 
 /// Claims about a user (OIDC Core §5.1).

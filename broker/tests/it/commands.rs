@@ -363,7 +363,9 @@ async fn the_tasks_follow_another_replica_within_a_second_and_stop_when_told() {
     here.insert_grant(&grant).await.unwrap();
     here.insert_grant(&old).await.unwrap();
 
-    let live = Live::load(here.clone(), ambient.clone()).await.unwrap();
+    let live = Live::load(here.clone(), ambient.clone(), Vec::new())
+        .await
+        .unwrap();
     let policy = Policy::new(Algorithm::Es256, Duration::from_hours(24));
     let keyring = Keyring::load(
         here.clone(),

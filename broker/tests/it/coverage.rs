@@ -96,8 +96,11 @@ const ROUTES: &[Route] = &[
     admin("/admin/v1/users/{sub}/revoke", &["POST"]),
     admin("/admin/v1/keys", &["GET"]),
     admin("/admin/v1/keys/rotate", &["POST"]),
-    admin("/admin/v1/resources", &["GET"]),
-    admin("/admin/v1/resources/{resource_id}", &["GET"]),
+    admin("/admin/v1/resources", &["GET", "POST"]),
+    admin(
+        "/admin/v1/resources/{resource_id}",
+        &["GET", "PUT", "DELETE"],
+    ),
     admin("/admin/v1/downstreams", &["GET"]),
     admin("/admin/v1/stats", &["GET"]),
     route(

@@ -149,6 +149,9 @@ impl Broker {
         })
         .await
         .unwrap();
+        app::seed_resources(&store, plan.catalog.resources(), ambient.now())
+            .await
+            .unwrap();
         app::seed(&store, &plan.clients, ambient.now())
             .await
             .unwrap();
@@ -190,7 +193,13 @@ impl Broker {
             },
         );
         let parts = Parts {
-            live: Live::load(store.clone(), ambient.clone()).await.unwrap(),
+            live: Live::load(
+                store.clone(),
+                ambient.clone(),
+                plan.catalog.downstreams().to_vec(),
+            )
+            .await
+            .unwrap(),
             audit: AuditLog::start(store.clone()),
             store,
             keyring,
@@ -198,7 +207,6 @@ impl Broker {
             upstream_tokens,
             guarded: guarded_client(&plan.settings.url_clients).unwrap(),
             http: HttpClient::new(&Options::default()).unwrap(),
-            catalog: Arc::new(plan.catalog),
             ambient,
         };
         let routers = app::routers(&parts, &plan.settings);

@@ -43,7 +43,7 @@ impl World {
     }
 
     async fn live(&self) -> Live {
-        Live::load(self.store.clone(), self.ambient())
+        Live::load(self.store.clone(), self.ambient(), Vec::new())
             .await
             .unwrap()
     }

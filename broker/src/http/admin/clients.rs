@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::answer::{located, tagged};
 use super::extract::{Asked, Body, IfMatch, Name, Reader, Writer};
 use crate::admin::{
     AdminApi, AdminError, ClientChanges, ClientItem, ClientList, ClientQuery, NewClient,
-    SecretQuery, Versioned,
+    SecretQuery,
 };
 use crate::domain::Client;
 
@@ -37,11 +37,7 @@ pub(super) async fn create(
     Body(new): Body<NewClient>,
 ) -> Result<Response, AdminError> {
     let (client, created) = api.create_client(&by, new).await?;
-    let id = utf8_percent_encode(client.id.as_str(), NON_ALPHANUMERIC);
-    let headers = [
-        header(header::LOCATION, &format!("/admin/v1/clients/{id}")),
-        tagged(&client),
-    ];
+    let headers = [located("clients", client.id.as_str()), tagged(&client)];
     Ok((StatusCode::CREATED, headers, Json(created)).into_response())
 }
 
@@ -99,15 +95,4 @@ pub(super) async fn rotate_secret(
 
 fn answer(client: &Client) -> Response {
     ([tagged(client)], Json(ClientItem::from(client))).into_response()
-}
-
-/// The `ETag` of what is answered.
-fn tagged(thing: &impl Versioned) -> (HeaderName, HeaderValue) {
-    header(header::ETAG, &format!("\"{}\"", thing.tag()))
-}
-
-/// A header whose value is visible ASCII by construction.
-fn header(name: HeaderName, value: &str) -> (HeaderName, HeaderValue) {
-    let value = HeaderValue::from_str(value).unwrap_or(HeaderValue::from_static(""));
-    (name, value)
 }

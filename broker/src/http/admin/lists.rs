@@ -1,5 +1,5 @@
-//! What can only be looked at: `/admin/v1/audit`, `/grants`, `/users`, `/keys`, `/resources`,
-//! `/downstreams`, `/stats`.
+//! What can only be looked at: `/admin/v1/audit`, `/grants`, `/users`, `/keys`, `/downstreams`,
+//! `/stats`.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use axum::extract::State;
 use super::extract::{Asked, Name, Reader};
 use crate::admin::{
     AdminApi, AdminError, AuditList, AuditQuery, DownstreamList, GrantList, GrantQuery, KeyList,
-    ResourceItem, ResourceList, Stats, UserItem, UserList, UserQuery,
+    Stats, UserItem, UserList, UserQuery,
 };
 
 type Api = State<Arc<AdminApi>>;
@@ -45,14 +45,6 @@ pub(super) async fn user(_: Reader, State(api): Api, Name(sub): Name) -> Answer<
 
 pub(super) async fn keys(_: Reader, State(api): Api) -> Answer<KeyList> {
     api.keys().await.map(Json)
-}
-
-pub(super) async fn resources(_: Reader, State(api): Api) -> Json<ResourceList> {
-    Json(api.resources())
-}
-
-pub(super) async fn resource(_: Reader, State(api): Api, Name(id): Name) -> Answer<ResourceItem> {
-    api.resource(&id).map(Json)
 }
 
 pub(super) async fn downstreams(_: Reader, State(api): Api) -> Json<DownstreamList> {

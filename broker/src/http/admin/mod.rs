@@ -1,9 +1,11 @@
 //! `/admin/…`, on the admin listener only: extract, call [`AdminApi`], answer.
 
+mod answer;
 mod clients;
 mod extract;
 mod lists;
 mod openapi;
+mod resources;
 mod revocations;
 
 use std::sync::Arc;
@@ -25,6 +27,10 @@ pub(super) fn routes(api: Arc<AdminApi>) -> Router {
     let approve = post(clients::approve);
     let block = post(clients::block);
     let secret = post(clients::rotate_secret);
+    let resources = get(resources::list).post(resources::create);
+    let resource = get(resources::get)
+        .put(resources::update)
+        .delete(resources::delete);
     let revoke_grant = post(revocations::grant);
     let revoke_user = post(revocations::user);
     let rotate = post(revocations::rotate_keys);
@@ -45,11 +51,8 @@ pub(super) fn routes(api: Arc<AdminApi>) -> Router {
         .route("/admin/v1/users/{sub}/revoke", unstored(revoke_user))
         .route("/admin/v1/keys", unstored(get(lists::keys)))
         .route("/admin/v1/keys/rotate", unstored(rotate))
-        .route("/admin/v1/resources", unstored(get(lists::resources)))
-        .route(
-            "/admin/v1/resources/{resource_id}",
-            unstored(get(lists::resource)),
-        )
+        .route("/admin/v1/resources", unstored(resources))
+        .route("/admin/v1/resources/{resource_id}", unstored(resource))
         .route("/admin/v1/downstreams", unstored(get(lists::downstreams)))
         .route("/admin/v1/stats", unstored(get(lists::stats)))
         .route("/admin/openapi.json", unstored(get(openapi::get)))

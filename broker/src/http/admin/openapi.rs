@@ -20,9 +20,9 @@ use utoipa::{IntoParams, PartialSchema, ToSchema};
 use super::super::error::Problem;
 use crate::admin::{
     AuditList, AuditQuery, ClientChanges, ClientItem, ClientList, ClientQuery, CreatedClient,
-    DownstreamList, GrantItem, GrantList, GrantQuery, KeyList, NewClient, ResourceItem,
-    ResourceList, RevokedUser, Rotated, RotationQuery, SecretQuery, Stats, UserItem, UserList,
-    UserQuery,
+    DownstreamList, GrantItem, GrantList, GrantQuery, KeyList, NewClient, NewResource,
+    ResourceChanges, ResourceItem, ResourceList, RevokedUser, Rotated, RotationQuery, SecretQuery,
+    Stats, UserItem, UserList, UserQuery,
 };
 
 /// `GET /admin/openapi.json`; it holds nothing that the sources do not.
@@ -35,6 +35,7 @@ pub(super) async fn get() -> Json<OpenApi> {
 pub fn document() -> OpenApi {
     let mut document = Document::default();
     clients(&mut document);
+    resources(&mut document);
     sessions(&mut document);
     rest(&mut document);
     document.finish()
@@ -125,6 +126,46 @@ fn clients(document: &mut Document) {
     );
 }
 
+fn resources(document: &mut Document) {
+    let changes = json!({"name": "Notes", "scopes": {"notes.read": "Read your notes"}});
+    let mut new = changes.clone();
+    if let Some(members) = new.as_object_mut() {
+        members.insert("id".to_owned(), "https://mcp.example/mcp".into());
+    }
+    let list = read("listResources", "The protected resources.")
+        .gives::<ResourceList>(200, json!({"items": [resource()]}));
+    document.add("/admin/v1/resources", HttpMethod::Get, list);
+    let create = write("createResource", "Add a protected resource.")
+        .takes::<NewResource>(new)
+        .gives::<ResourceItem>(201, resource())
+        .tagged()
+        .fails(&[409]);
+    document.add("/admin/v1/resources", HttpMethod::Post, create);
+
+    let one = "/admin/v1/resources/{resource_id}";
+    let get = read("getResource", "Look at a protected resource.")
+        .gives::<ResourceItem>(200, resource())
+        .tagged();
+    document.add(one, HttpMethod::Get, get);
+    let update = write(
+        "updateResource",
+        "Replace what a protected resource is; members that are left out are as for a new one.",
+    )
+    .takes::<ResourceChanges>(changes)
+    .gives::<ResourceItem>(200, resource())
+    .tagged()
+    .if_match(Required::True)
+    .fails(&[409, 428]);
+    document.add(one, HttpMethod::Put, update);
+    let delete = write(
+        "deleteResource",
+        "Delete a protected resource; the sessions and logins for it end.",
+    )
+    .gives_nothing()
+    .if_match(Required::False);
+    document.add(one, HttpMethod::Delete, delete);
+}
+
 fn sessions(document: &mut Document) {
     let list = read("listGrants", "List sessions, newest first.")
         .query::<GrantQuery>()
@@ -181,12 +222,6 @@ fn rest(document: &mut Document) {
         );
     document.add("/admin/v1/keys/rotate", HttpMethod::Post, rotate);
 
-    let list = read("listResources", "The protected resources.")
-        .gives::<ResourceList>(200, json!({"items": [resource()]}));
-    document.add("/admin/v1/resources", HttpMethod::Get, list);
-    let get =
-        read("getResource", "Look at a protected resource.").gives::<ResourceItem>(200, resource());
-    document.add("/admin/v1/resources/{resource_id}", HttpMethod::Get, get);
     let downstreams = read("listDownstreams", "The downstreams.").gives::<DownstreamList>(
         200,
         json!({"items": [{
@@ -241,7 +276,8 @@ fn resource() -> Value {
     json!({
         "id": "https://mcp.example/mcp", "name": "Nextcloud", "aliases": [],
         "scopes": {"notes.read": "Read your notes"}, "default_scopes": "notes.read",
-        "downstreams": ["nextcloud"], "default": true,
+        "downstreams": ["nextcloud"], "default": true, "created_at": MOMENT, "updated_at": MOMENT,
+        "version": 1,
     })
 }
 
