@@ -28,10 +28,11 @@ use crate::clients::{Clients, KeyReader, Policies};
 use crate::config::Config;
 use crate::domain::{ConsentPolicy, EmailUids, RegistrationPolicy, TrustedProxies, UrlClients};
 use crate::exchange::{Mint, Session, Strategies, Uids, UpstreamExchange};
-use crate::http::{self, BrowserFlow, Endpoints, Health, Observer, Published};
+use crate::http::{self, AccountPages, BrowserFlow, Endpoints, Health, Observer, Published};
 use crate::keys::Keyring;
 use crate::live::Live;
 use crate::metadata::Metadata;
+use crate::provision::Provision;
 use crate::register::{Limits, RegistrationEndpoint};
 use crate::storage::Store;
 use crate::token::{
@@ -166,6 +167,11 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
             issuer: settings.issuer.clone(),
         }),
         browser: Arc::new(BrowserFlow::new(authorize(parts, settings, known))),
+        account: Arc::new(AccountPages::new(
+            provision(parts),
+            &settings.issuer,
+            settings.login,
+        )),
         published: Arc::new(Published {
             metadata: Metadata::new(
                 settings.issuer.clone(),
@@ -217,6 +223,17 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
     Routers {
         public: http::public(endpoints, observer.clone()),
         administration: http::administration(admin, observer),
+    }
+}
+
+fn provision(parts: &Parts) -> Provision {
+    Provision {
+        store: parts.store.clone(),
+        live: parts.live.clone(),
+        audit: parts.audit.clone(),
+        ambient: parts.ambient.clone(),
+        catalog: parts.live.catalog(),
+        upstream: Arc::clone(&parts.upstream),
     }
 }
 

@@ -16,7 +16,7 @@
 //! | [`upstream_tokens`] | the tokens that the identity provider gave at a login: sealed, kept, renewed |
 //! | [`exchange`] | what a caller's token may become |
 //! | [`clients`] | who a `client_id` is and whether it may be used; documents behind URLs |
-//! | [`authorize`], [`token`], [`register`], [`metadata`], [`admin`] | one protocol step each |
+//! | [`authorize`], [`token`], [`provision`], [`register`], [`metadata`], [`admin`] | one protocol step each |
 //! | [`http`] | axum: routes, extraction, pages, error bodies |
 //! | [`tasks`] | periodic work |
 //! | [`config`], [`app`], [`cli`] | configuration, composition root, commands |
@@ -36,6 +36,7 @@ pub mod http;
 pub mod keys;
 pub mod live;
 pub mod metadata;
+pub mod provision;
 pub mod register;
 pub mod storage;
 pub mod tasks;

@@ -137,6 +137,7 @@ impl RegistrationEndpoint {
             scope: asked.metadata.scope,
             serves: Vec::new(),
             exchange: Vec::new(),
+            background: false,
             metadata: asked.metadata.description,
             registration_token: Some(issued.registration_token_hash()),
             created_at: event.at,

@@ -14,6 +14,7 @@ mod m20261121_000040_registration;
 mod m20261121_000041_client_assertions;
 mod m20261121_000050_uid_twins;
 mod m20261121_000060_resources;
+mod m20261121_000061_offline_grants;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000041_client_assertions::Migration),
             Box::new(m20261121_000050_uid_twins::Migration),
             Box::new(m20261121_000060_resources::Migration),
+            Box::new(m20261121_000061_offline_grants::Migration),
         ]
     }
 

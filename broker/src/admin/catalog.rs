@@ -59,6 +59,8 @@ pub struct DownstreamItem {
     strategy: &'static str,
     /// The longest life of a token for it, in seconds.
     token_lifetime: u64,
+    /// Whether users may allow background jobs there.
+    offline: bool,
 }
 
 impl From<&StoredResource> for ResourceItem {
@@ -91,6 +93,7 @@ impl From<&Downstream> for DownstreamItem {
             audience: downstream.audience.clone(),
             strategy: downstream.strategy.as_str(),
             token_lifetime: downstream.token_lifetime.as_secs(),
+            offline: downstream.offline,
         }
     }
 }

@@ -55,6 +55,9 @@ pub struct NewClient {
     /// The downstreams that it may ask tokens for, by name.
     #[serde(default)]
     exchange: Vec<String>,
+    /// Whether it is a background job, which exchanges offline grants and no caller's token.
+    #[serde(default)]
+    background: bool,
 }
 
 /// What a client is from now on: members that are left out become empty.
@@ -82,6 +85,9 @@ pub struct ClientChanges {
     /// The downstreams that it may ask tokens for, by name.
     #[serde(default)]
     exchange: Vec<String>,
+    /// Whether it is a background job, which exchanges offline grants and no caller's token.
+    #[serde(default)]
+    background: bool,
 }
 
 /// How to replace a secret.
@@ -112,6 +118,7 @@ struct Decided {
     scope: Option<Scope>,
     serves: Vec<ResourceUri>,
     exchange: Vec<DownstreamName>,
+    background: bool,
 }
 
 impl AdminApi {
@@ -141,6 +148,7 @@ impl AdminApi {
             scope: new.scope,
             serves: new.serves,
             exchange: new.exchange,
+            background: new.background,
         })?;
         check_method(decided.auth_method, None)?;
         let secret = (decided.auth_method != TokenEndpointAuthMethod::None)
@@ -157,6 +165,7 @@ impl AdminApi {
             scope: decided.scope,
             serves: decided.serves,
             exchange: decided.exchange,
+            background: decided.background,
             metadata: Map::new(),
             registration_token: None,
             created_at: now,
@@ -223,6 +232,7 @@ impl AdminApi {
                 scope: decided.scope,
                 serves: decided.serves,
                 exchange: decided.exchange,
+                background: decided.background,
                 ..client.clone()
             },
             now,
@@ -313,6 +323,7 @@ impl AdminApi {
                 .map_err(|_| member("scope", &"has characters that no scope has"))?,
             serves,
             exchange,
+            background: asked.background,
         };
         self.check(&decided)?;
         Ok(decided)
@@ -324,6 +335,17 @@ impl AdminApi {
         let is_public = decided.auth_method == TokenEndpointAuthMethod::None;
         if has(GrantType::AuthorizationCode) && decided.redirect_uris.is_empty() {
             return Err(member("redirect_uris", &"must not be empty for logins"));
+        }
+        if decided.background
+            && (is_public
+                || decided.exchange.is_empty()
+                || !decided.serves.is_empty()
+                || !decided.redirect_uris.is_empty())
+        {
+            return Err(member(
+                "background",
+                &"goes with a secret and exchange, and with neither serves nor redirect_uris",
+            ));
         }
         if has(GrantType::RefreshToken) && !has(GrantType::AuthorizationCode) {
             return Err(member(

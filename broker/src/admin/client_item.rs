@@ -32,6 +32,8 @@ pub struct ClientItem {
     serves: Vec<String>,
     /// The downstreams that it may ask tokens for.
     exchange: Vec<String>,
+    /// Whether it is a background job.
+    background: bool,
     /// Its secrets, the newest first; two while one is being replaced.
     secrets: Vec<SecretItem>,
     /// The rest of its metadata (RFC 7591 §2).
@@ -73,6 +75,7 @@ impl From<&Client> for ClientItem {
             scope: client.scope.as_ref().map(ToString::to_string),
             serves: client.serves.iter().map(ResourceUri::to_string).collect(),
             exchange: client.exchange.iter().map(ToString::to_string).collect(),
+            background: client.background,
             secrets: client
                 .secrets
                 .iter()

@@ -59,6 +59,8 @@ pub struct RevokedUser {
     ended_logins: u64,
     /// Consents that were remembered: the next login shows the page again.
     withdrawn_consents: u64,
+    /// Offline grants: background jobs get nothing for him any more.
+    withdrawn_offline_grants: u64,
 }
 
 impl From<User> for UserItem {
@@ -132,11 +134,16 @@ impl AdminApi {
         event
             .details
             .insert("withdrawn_consents".to_owned(), consents.into());
+        event.details.insert(
+            "withdrawn_offline_grants".to_owned(),
+            ended.offline_grants.into(),
+        );
         self.commit(transaction, &[event]).await?;
         Ok(RevokedUser {
             ended_sessions: ended.grants,
             ended_logins: ended.logins,
             withdrawn_consents: consents,
+            withdrawn_offline_grants: ended.offline_grants,
         })
     }
 }

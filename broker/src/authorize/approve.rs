@@ -6,7 +6,7 @@ use super::{Authorize, AuthorizeError, ClientRedirect, Page};
 use crate::crypto::{self, Handle};
 use crate::domain::{
     Actor, AuditKind, Authorization, AuthorizationId, Client, RequestInfo, Stage, Subject,
-    Timestamp, User,
+    Timestamp,
 };
 use crate::storage::Transaction;
 use crate::upstream::{Identified, TokenSet};
@@ -41,16 +41,8 @@ impl Authorize {
         info: &RequestInfo,
     ) -> Result<Arrival, AuthorizeError> {
         let now = self.ambient.now();
-        let sub = crypto::subject_for(&identity.issuer, &identity.subject);
-        let user = User {
-            sub: sub.clone(),
-            upstream_issuer: identity.issuer,
-            upstream_subject: identity.subject,
-            nextcloud_uid: identity.nextcloud_uid,
-            name: identity.name,
-            created_at: now,
-            last_login_at: now,
-        };
+        let user = identity.into_user(now);
+        let sub = user.sub.clone();
         let from = authorization.stage.kind();
         let transaction = self.store.begin().await?;
         let remembered = transaction.consent(&sub, authorization).await?;

@@ -49,6 +49,18 @@ impl Callback {
         Some(self.state()?.0)
     }
 
+    /// The proof in the response's `state` that we made it.
+    #[must_use]
+    pub fn tag(&self) -> Option<&str> {
+        Some(self.state()?.1)
+    }
+
+    /// A parameter of a response that says nothing twice.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<&str> {
+        self.get(name).filter(|_| !self.is_malformed)
+    }
+
     /// Our `state`: flow id and tag.
     fn state(&self) -> Option<(&str, &str)> {
         self.get("state")?.split_once('.')

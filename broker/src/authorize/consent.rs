@@ -159,7 +159,7 @@ impl Authorize {
             state: &secret.state(),
             nonce: &secret.nonce(),
             code_verifier: &secret.code_verifier(),
-            resource: &authorization.resource,
+            resource: Some(&authorization.resource),
         };
         self.upstream
             .login_url(&login)

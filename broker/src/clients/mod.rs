@@ -389,6 +389,7 @@ fn new(id: &ClientId, fetched: &Fetched, now: Timestamp) -> Client {
         scope: metadata.scope.clone(),
         serves: Vec::new(),
         exchange: Vec::new(),
+        background: false,
         metadata: metadata.description.clone(),
         registration_token: None,
         created_at: now,
@@ -403,6 +404,7 @@ fn revised(stored: &Client, fetched: &Fetched, now: Timestamp) -> Client {
         status: stored.status,
         serves: stored.serves.clone(),
         exchange: stored.exchange.clone(),
+        background: stored.background,
         created_at: stored.created_at,
         version: stored.version + 1,
         ..new(&stored.id, fetched, now)

@@ -57,6 +57,12 @@ pub struct Client {
     ///
     /// Default `[]`. `BROKER__CLIENTS__0__EXCHANGE`.
     pub exchange: Vec<DownstreamName>,
+    /// Whether it is a background job, which works while the user is away: it exchanges the offline
+    /// grants of users who allowed it, and never a caller's token.
+    ///
+    /// Default `false`. `BROKER__CLIENTS__0__BACKGROUND`. Such a client has a secret and names
+    /// downstreams in `exchange`; it serves no resource and logs nobody in.
+    pub background: bool,
 }
 
 /// `service_account` of a client.
@@ -103,9 +109,22 @@ impl Client {
             );
         }
         let name = section.optional("name");
-        let redirect_uris = section.list("redirect_uris");
-        let serves = section.list("serves");
+        let redirect_uris: Vec<RedirectUri> = section.list("redirect_uris");
+        let serves: Vec<ResourceUri> = section.list("serves");
         let exchange: Vec<DownstreamName> = section.list("exchange");
+        let background = section.or("background", false);
+        if background && exchange.is_empty() {
+            section.problem(
+                "exchange",
+                "is missing: a background client needs a downstream",
+            );
+        }
+        if background && !(serves.is_empty() && redirect_uris.is_empty()) {
+            section.problem(
+                "background",
+                "goes with neither serves nor redirect_uris: a background client has no callers",
+            );
+        }
         let jwks: Option<Jwks> = section.optional("jwks");
         let keys = jwks.as_ref().map_or_else(|| Ok(Map::new()), Jwks::metadata);
         if let Err(hint) = &keys {
@@ -150,6 +169,7 @@ impl Client {
             redirect_uris,
             serves,
             exchange,
+            background,
         })
     }
 }

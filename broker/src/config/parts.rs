@@ -64,6 +64,7 @@ impl Config {
             strategy: entry.strategy,
             token_lifetime: entry.token_lifetime,
             exchange_scope: entry.exchange_scope.clone(),
+            offline: entry.offline,
         });
         Catalog::new(resources.collect(), downstreams.collect())
     }
@@ -194,6 +195,7 @@ impl From<&AllowedClient> for Client {
             redirect_uris: entry.redirect_uris(),
             serves: Vec::new(),
             exchange: Vec::new(),
+            background: false,
         }
     }
 }
@@ -228,6 +230,7 @@ impl Client {
                 .filter(|scope| !scope.is_empty()),
             serves: self.serves.clone(),
             exchange: self.exchange.clone(),
+            background: self.background,
             metadata: self.keys.clone(),
             registration_token: None,
             created_at: now,

@@ -132,6 +132,11 @@ pub struct Downstream {
     /// Default `[]`: nothing is said about scope. `BROKER__DOWNSTREAMS__0__EXCHANGE_SCOPE`. For
     /// providers that give the audience with a scope only; their words, not the resource's.
     pub exchange_scope: Scope,
+    /// Whether users may allow background jobs to act for them here while they are away.
+    ///
+    /// Default `false`. `BROKER__DOWNSTREAMS__0__OFFLINE`. Only with the strategy `mint` in this
+    /// version; it takes effect for clients with `background = true`.
+    pub offline: bool,
 }
 
 impl Downstream {
@@ -147,6 +152,10 @@ impl Downstream {
             "must be from 5s to 60s",
         );
         let exchange_scope = exchange_scope(&mut section, strategy);
+        let offline = section.or("offline", false);
+        if offline && strategy != Strategy::Mint {
+            section.problem("offline", "is available with the strategy mint only");
+        }
         section.finish();
         let name = name?;
         Some(Self {
@@ -156,6 +165,7 @@ impl Downstream {
             strategy,
             token_lifetime,
             exchange_scope,
+            offline,
         })
     }
 }

@@ -172,6 +172,14 @@ kinds! {
     ExchangeGranted => "exchange.granted",
     /// An exchange was refused.
     ExchangeRefused => "exchange.refused",
+    /// A user signed in to his account pages, or could not.
+    AccountSignedIn => "account.signed_in",
+    /// A user left his account pages.
+    AccountSignedOut => "account.signed_out",
+    /// A user let background jobs act for him, or could not.
+    OfflineGranted => "offline.granted",
+    /// An offline grant was withdrawn.
+    OfflineWithdrawn => "offline.withdrawn",
     /// The identity provider renewed the tokens that a session keeps, or refused to.
     UpstreamRenewed => "upstream.renewed",
     /// An administrator had a downstream asked whether it would accept our tokens.

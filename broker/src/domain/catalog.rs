@@ -160,6 +160,7 @@ mod tests {
             strategy: Strategy::Mint,
             token_lifetime: Duration::from_mins(1),
             exchange_scope: Scope::new(),
+            offline: false,
         }
     }
 

@@ -34,6 +34,8 @@ pub struct Client {
     pub serves: Vec<ResourceUri>,
     /// The downstreams it may exchange for.
     pub exchange: Vec<DownstreamName>,
+    /// Whether it is a background job: it works on offline grants, and never on a caller's token.
+    pub background: bool,
     /// The rest of its metadata (RFC 7591 §2): `client_uri`, `logo_uri`, `contacts`, ….
     pub metadata: Map<String, Value>,
     /// SHA-256 of its registration access token (RFC 7592).
@@ -258,6 +260,7 @@ mod tests {
             scope: None,
             serves: Vec::new(),
             exchange: Vec::new(),
+            background: false,
             metadata: Map::new(),
             registration_token: None,
             created_at: now,

@@ -159,6 +159,7 @@ mod tests {
             scope: None,
             serves: Vec::new(),
             exchange: Vec::new(),
+            background: false,
             metadata: Map::new(),
             registration_token: None,
             created_at: at(0),

@@ -73,6 +73,10 @@ id! {
     GrantId, "grant id", 64
 }
 id! {
+    /// An offline grant: that a user lets background jobs act for him; never that of a session.
+    OfflineGrantId, "offline grant", 64
+}
+id! {
     /// One trip through `/oauth/authorize`; public, it stands in URLs.
     AuthorizationId, "flow", 64
 }

@@ -9,6 +9,7 @@ mod consent;
 mod grant;
 mod ids;
 mod nextcloud_uid;
+mod offline_grant;
 mod proxies;
 mod redirect_uri;
 mod refresh;
@@ -26,8 +27,12 @@ pub use client::{
 pub use client_url::{ClientUrl, Domain, InvalidDomain, UrlClients};
 pub use consent::{Consent, ConsentPolicy, KnownBrowser};
 pub use grant::{EndReason, Grant};
-pub use ids::{AuthorizationId, ClientId, DownstreamName, GrantId, HandleHash, InvalidId, Subject};
+pub use ids::{
+    AuthorizationId, ClientId, DownstreamName, GrantId, HandleHash, InvalidId, OfflineGrantId,
+    Subject,
+};
 pub use nextcloud_uid::{EmailUids, UnsafeUid, check_nextcloud_uid};
+pub use offline_grant::{AccountSession, OfflineGrant};
 pub use proxies::{InvalidNetwork, Network, TrustedProxies};
 pub use redirect_uri::{InvalidRedirectUri, RedirectUri};
 pub use refresh::{Presented, RefreshToken, Rotation};

@@ -104,6 +104,8 @@ pub struct Downstream {
     pub token_lifetime: Duration,
     /// What the IdP is asked for where it exchanges; empty: nothing is said about scope.
     pub exchange_scope: Scope,
+    /// Whether users may allow background jobs to act for them there.
+    pub offline: bool,
 }
 
 /// How a token for a downstream comes about (contract §4).

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use time::OffsetDateTime;
+
 /// A moment, in milliseconds since the Unix epoch (UTC).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
@@ -17,6 +19,15 @@ impl Timestamp {
     #[must_use]
     pub const fn as_millis(self) -> i64 {
         self.0
+    }
+
+    /// The day, as people read it: `2026-11-21`, in UTC.
+    #[must_use]
+    pub fn date(self) -> String {
+        OffsetDateTime::from_unix_timestamp(self.as_secs())
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+            .date()
+            .to_string()
     }
 
     /// Whole seconds since the epoch, as JWT claims want them (RFC 7519 §2, `NumericDate`).
@@ -53,6 +64,12 @@ impl Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_day_is_written_as_in_iso_8601() {
+        assert_eq!(Timestamp::from_millis(0).date(), "1970-01-01");
+        assert_eq!(Timestamp::from_millis(951_782_400_000).date(), "2000-02-29");
+    }
 
     #[test]
     fn arithmetic_saturates_and_never_runs_backwards() {

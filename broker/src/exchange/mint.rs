@@ -13,6 +13,7 @@ use serde::Serialize;
 use super::uids::UidError;
 use super::{Exchange, ExchangeStrategy, IssuedToken, Uids};
 use crate::ambient::Ambient;
+use crate::domain::{ClientId, Downstream, Subject, Timestamp};
 use crate::keys::Keyring;
 
 /// The longest life of a minted token, whatever the configuration says.
@@ -55,19 +56,51 @@ struct Actor<'a> {
     sub: &'a str,
 }
 
+/// A token to sign, for a caller's session or for a background job.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Order<'a> {
+    /// The user.
+    pub(super) sub: &'a Subject,
+    /// The client that asks, who will act for the user.
+    pub(super) client_id: &'a ClientId,
+    /// What the token is for.
+    pub(super) downstream: &'a Downstream,
+    /// What it may do.
+    pub(super) scope: &'a Scope,
+    /// When.
+    pub(super) now: Timestamp,
+    /// When what it comes from ends; it does not outlive that.
+    pub(super) not_after: Timestamp,
+}
+
 #[async_trait]
 impl ExchangeStrategy for Mint {
     async fn exchange(&self, exchange: &Exchange<'_>) -> Result<IssuedToken, OAuthError> {
-        let iat = exchange.now.as_secs();
-        let longest = exchange.downstream.token_lifetime.min(LONGEST_LIFE);
-        let exp = exchange.now.plus(longest).min(exchange.not_after).as_secs();
+        let order = Order {
+            sub: exchange.sub,
+            client_id: exchange.client_id,
+            downstream: exchange.downstream,
+            scope: exchange.scope,
+            now: exchange.now,
+            not_after: exchange.not_after,
+        };
+        self.sign(&order).await
+    }
+}
+
+impl Mint {
+    /// Signs the token.
+    pub(super) async fn sign(&self, order: &Order<'_>) -> Result<IssuedToken, OAuthError> {
+        let iat = order.now.as_secs();
+        let longest = order.downstream.token_lifetime.min(LONGEST_LIFE);
+        let exp = order.now.plus(longest).min(order.not_after).as_secs();
         let lifetime = u64::try_from(exp - iat).unwrap_or(0);
         if lifetime == 0 {
             return Err(OAuthError::invalid_request(
                 "The subject_token is about to expire. Renew it first.",
             ));
         }
-        let uid = self.uids.uid(exchange.sub).await.map_err(|error| {
+        let uid = self.uids.uid(order.sub).await.map_err(|error| {
             match error.as_ref() {
                 UidError::Missing => OAuthError::invalid_request(format!(
                     "The user has no Nextcloud account name: the identity provider did not give \
@@ -92,12 +125,12 @@ impl ExchangeStrategy for Mint {
         let claims = MintedClaims {
             iss: &self.issuer,
             sub: &uid,
-            aud: &exchange.downstream.audience,
-            client_id: exchange.client_id.as_str(),
+            aud: &order.downstream.audience,
+            client_id: order.client_id.as_str(),
             act: Actor {
-                sub: exchange.client_id.as_str(),
+                sub: order.client_id.as_str(),
             },
-            scope: exchange.scope,
+            scope: order.scope,
             iat,
             exp,
             jti: URL_SAFE_NO_PAD.encode(self.ambient.random::<16>()),
@@ -109,7 +142,7 @@ impl ExchangeStrategy for Mint {
         Ok(IssuedToken {
             token: Secret::from(token),
             lifetime: Duration::from_secs(lifetime),
-            scope: exchange.scope.clone(),
+            scope: order.scope.clone(),
         })
     }
 }

@@ -7,6 +7,7 @@
 pub mod check;
 mod foreign;
 mod mint;
+mod offline;
 mod session;
 mod uids;
 mod upstream;
@@ -18,6 +19,7 @@ use broker_client::oauth::{OAuthError, Scope, token_type};
 use broker_client::secret::Secret;
 
 pub use mint::Mint;
+pub use offline::BackgroundJob;
 pub use session::Session;
 pub use uids::Uids;
 pub use upstream::UpstreamExchange;

@@ -7,6 +7,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use tracing::Instrument as _;
 
+use super::account::AccountPages;
 use super::authorize::BrowserFlow;
 use super::pages;
 use crate::authorize::{Arrival, AuthorizeError, Callback, Page};
@@ -14,12 +15,15 @@ use crate::domain::RequestInfo;
 
 /// `GET /oauth/callback`.
 pub(super) async fn callback(
-    State(flow): State<Arc<BrowserFlow>>,
+    State((flow, account)): State<(Arc<BrowserFlow>, Arc<AccountPages>)>,
     info: RequestInfo,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
     let callback = Callback::parse(query.as_deref().unwrap_or_default());
+    if AccountPages::sign_in_of(&callback).is_some() {
+        return account.finish_sign_in(&callback, &headers, &info).await;
+    }
     let id = callback.flow().unwrap_or_default().to_owned();
     let cookie = flow.cookie(&headers, &id).map(str::to_owned);
     // A task of its own: a browser that reloads drops this request, but the IdP's code is spent by

@@ -14,6 +14,9 @@ use axum::http::{HeaderMap, HeaderValue, header};
 /// cookies have a dash there.
 const BROWSER: &str = "mtb_browser";
 
+/// The same for the cookie of the account pages.
+const ACCOUNT: &str = "mtb_account";
+
 /// Makes and reads the browser's cookies.
 #[derive(Debug, Clone)]
 pub(super) struct Cookies {
@@ -56,6 +59,48 @@ impl Cookies {
     /// The cookie that [`Cookies::set_browser`] left.
     pub(super) fn read_browser<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
         find(headers, &self.prefixed(BROWSER))
+    }
+
+    /// The `Set-Cookie` of a browser that is signed in to the account pages.
+    pub(super) fn set_account(&self, handle: &str) -> Option<HeaderValue> {
+        self.header(&self.prefixed(ACCOUNT), handle, self.browser_lifetime)
+    }
+
+    /// The `Set-Cookie` that removes it.
+    pub(super) fn clear_account(&self) -> Option<HeaderValue> {
+        self.header(&self.prefixed(ACCOUNT), "", Duration::ZERO)
+    }
+
+    /// The cookie that [`Cookies::set_account`] left.
+    pub(super) fn read_account<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        find(headers, &self.prefixed(ACCOUNT))
+    }
+
+    /// The `Set-Cookie` of a sign-in to the account pages.
+    pub(super) fn set_sign_in(&self, sign_in: &str, secret: &str) -> Option<HeaderValue> {
+        self.header(&self.of_sign_in(sign_in)?, secret, self.flow_lifetime)
+    }
+
+    /// The `Set-Cookie` that removes it.
+    pub(super) fn clear_sign_in(&self, sign_in: &str) -> Option<HeaderValue> {
+        self.header(&self.of_sign_in(sign_in)?, "", Duration::ZERO)
+    }
+
+    /// The sign-in's cookie, if the browser has it.
+    pub(super) fn read_sign_in<'a>(
+        &self,
+        headers: &'a HeaderMap,
+        sign_in: &str,
+    ) -> Option<&'a str> {
+        find(headers, &self.of_sign_in(sign_in)?)
+    }
+
+    /// The name of a sign-in's cookie. The sign-in may come from a query.
+    fn of_sign_in(&self, sign_in: &str) -> Option<String> {
+        sign_in
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric())
+            .then(|| self.prefixed(&format!("mtb_signin_{sign_in}")))
     }
 
     /// The name of a flow's cookie. The flow may come from a query; only letters and digits belong

@@ -3,6 +3,7 @@
 //! Handlers extract, call a flow, and answer; they decide nothing. Each gets exactly the endpoint it
 //! serves as its state.
 
+mod account;
 mod admin;
 mod authorize;
 mod callback;
@@ -13,7 +14,9 @@ mod forwarded;
 mod health;
 mod introspect;
 mod metadata;
+mod notices;
 mod pages;
+mod provision;
 mod register;
 mod request;
 mod revoke;
@@ -37,6 +40,7 @@ use tower_http::cors::CorsLayer;
 use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+pub use account::AccountPages;
 pub use admin::document as admin_document;
 pub use authorize::BrowserFlow;
 pub use error::{Failure, Problem};
@@ -58,6 +62,8 @@ const LARGEST_BODY: usize = 64 * 1024;
 pub struct Endpoints {
     /// `/oauth/authorize`, `/oauth/consent`, `/oauth/callback`.
     pub browser: Arc<BrowserFlow>,
+    /// `/account`, `/oauth/authorize-nextcloud`, `/oauth/callback-nextcloud`.
+    pub account: Arc<AccountPages>,
     /// `/.well-known/…`, `/oauth/jwks`.
     pub published: Arc<Published>,
     /// `/oauth/token`.
@@ -76,6 +82,7 @@ pub struct Endpoints {
 
 /// The public listener's routes.
 pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
+    let offline_grants = post(provision::list).with_state(Arc::clone(&endpoints.token));
     let token = post(token::token).with_state(endpoints.token);
     let revoke = post(revoke::revoke).with_state(endpoints.revocation);
     let introspect = post(introspect::introspect).with_state(endpoints.introspection);
@@ -95,11 +102,13 @@ pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
     let consent = get(consent::show)
         .post(consent::decide)
         .with_state(Arc::clone(&endpoints.browser));
-    let callback = get(callback::callback).with_state(endpoints.browser);
+    let callback =
+        get(callback::callback).with_state((endpoints.browser, Arc::clone(&endpoints.account)));
     let router = well_known(endpoints.published)
         .route("/oauth/authorize", authorize)
         .route("/oauth/consent", consent)
         .route("/oauth/callback", callback)
+        .route("/oauth/offline-grants", unstored(offline_grants))
         .route("/oauth/token", unstored(browsers(token)))
         .route("/oauth/revoke", unstored(browsers(revoke)))
         .route("/oauth/introspect", unstored(browsers(introspect)))
@@ -111,7 +120,26 @@ pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
         )
         .route("/health/live", unstored(get(health::live)))
         .route("/health/ready", unstored(ready));
-    layered(router, observer)
+    layered(router.merge(account_pages(endpoints.account)), observer)
+}
+
+/// The pages of signed-in users.
+fn account_pages(pages: Arc<AccountPages>) -> Router {
+    Router::new()
+        .route("/account", get(account::account))
+        .route(
+            "/account/sign-in",
+            get(account::sign_in_page).post(account::sign_in),
+        )
+        .route("/account/sign-out", post(account::sign_out))
+        .route("/account/disconnect", post(account::disconnect))
+        .route("/account/withdraw", post(account::withdraw))
+        .route(
+            "/oauth/authorize-nextcloud",
+            get(provision::ask).post(provision::decide),
+        )
+        .route("/oauth/callback-nextcloud", get(provision::done))
+        .with_state(pages)
 }
 
 /// The metadata documents at every path that clients look at, and the keys.

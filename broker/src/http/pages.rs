@@ -12,10 +12,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::error::log;
+use super::notices;
 use super::words::{Words, words};
 use crate::authorize::{AuthorizeError, ConsentPage, Page, PageError, Waiting};
 use crate::crypto;
 use crate::domain::RequestInfo;
+use crate::provision::{Account, AskedPage, BackgroundAccess, ProvisionError, SignedIn};
 
 /// The style sheet, inside each page.
 const STYLE: &str = include_str!("../../templates/style.css");
@@ -58,6 +60,105 @@ struct WaitingTemplate<'a> {
     client: &'a Waiting,
     link: &'a str,
     request_id: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInTemplate<'a> {
+    action: &'a str,
+    to: &'a str,
+    request_id: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "account.html")]
+struct AccountTemplate<'a> {
+    account: &'a Account,
+    base: &'a str,
+    disconnect: &'a str,
+    withdraw: &'a str,
+    sign_out: &'a str,
+    request_id: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "background.html")]
+struct BackgroundTemplate<'a> {
+    page: &'a AskedPage,
+    action: &'a str,
+    request_id: Option<&'a str>,
+}
+
+#[derive(Template)]
+#[template(path = "background_done.html")]
+struct BackgroundDoneTemplate<'a> {
+    access: &'a [BackgroundAccess],
+    account: &'a str,
+    request_id: Option<&'a str>,
+}
+
+/// The sign-in page; its form posts to `action`, and leads to `to` afterwards.
+pub(super) fn sign_in(action: &str, to: &str, info: &RequestInfo) -> Response {
+    let template = SignInTemplate {
+        action,
+        to,
+        request_id: info.request_id.as_deref(),
+    };
+    render(&template, StatusCode::OK)
+}
+
+/// The account page of `user`, of a broker below `base`.
+pub(super) fn account(
+    account: &Account,
+    user: &SignedIn,
+    base: &str,
+    info: &RequestInfo,
+) -> Response {
+    let template = AccountTemplate {
+        account,
+        base,
+        disconnect: &user.csrf("disconnect"),
+        withdraw: &user.csrf("withdraw"),
+        sign_out: &user.csrf("sign-out"),
+        request_id: info.request_id.as_deref(),
+    };
+    render(&template, StatusCode::OK)
+}
+
+/// The page that asks for background access; its form posts to `action`.
+pub(super) fn background(page: &AskedPage, action: &str, info: &RequestInfo) -> Response {
+    let template = BackgroundTemplate {
+        page,
+        action,
+        request_id: info.request_id.as_deref(),
+    };
+    render(&template, StatusCode::OK)
+}
+
+/// What background jobs may do now; `account` is where it is withdrawn.
+pub(super) fn background_done(
+    access: &[BackgroundAccess],
+    account: &str,
+    info: &RequestInfo,
+) -> Response {
+    let template = BackgroundDoneTemplate {
+        access,
+        account,
+        request_id: info.request_id.as_deref(),
+    };
+    render(&template, StatusCode::OK)
+}
+
+/// The page of a notice, and its one log line; trying again begins at `account`.
+pub(super) fn notice(error: &ProvisionError, account: &str, info: &RequestInfo) -> Response {
+    let words = notices::words(error.notice);
+    log(error, words.status, error.notice.code().as_str());
+    let template = MessageTemplate {
+        words: &words,
+        link: Some(account),
+        request_id: info.request_id.as_deref(),
+    };
+    render(&template, words.status)
 }
 
 /// The consent page; its form posts to `action`.

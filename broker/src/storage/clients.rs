@@ -167,6 +167,7 @@ impl From<&Client> for Model {
             scope: client.scope.as_ref().map(ToString::to_string),
             serves: to_json(&serves),
             exchange: to_json(&exchange),
+            background: client.background,
             metadata: to_json(&client.metadata),
             registration_token_hash: client
                 .registration_token
@@ -225,6 +226,7 @@ impl TryFrom<Model> for Client {
                 .map(|uri| row.parsed("serves", ResourceUri::parse(uri)))
                 .collect::<Result<_, _>>()?,
             exchange: row.json("exchange", &model.exchange)?,
+            background: model.background,
             metadata: row.json("metadata", &model.metadata)?,
             registration_token: model
                 .registration_token_hash

@@ -31,6 +31,7 @@ pub(super) mod client {
         pub scope: Option<String>,
         pub serves: String,
         pub exchange: String,
+        pub background: bool,
         pub metadata: String,
         pub registration_token_hash: Option<Vec<u8>>,
         pub created_at: i64,
@@ -328,6 +329,37 @@ pub(super) mod upstream_tokens {
         pub version: i64,
         pub lease_holder: Option<Vec<u8>>,
         pub lease_until: Option<i64>,
+    }
+    no_relations!();
+}
+
+pub(super) mod offline_grant {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "offline_grants")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub sub: String,
+        pub downstream: String,
+        pub scope: String,
+        pub granted_at: i64,
+        pub withdrawn_at: Option<i64>,
+    }
+    no_relations!();
+}
+
+pub(super) mod account_session {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "account_sessions")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub hash: Vec<u8>,
+        pub sub: String,
+        pub expires_at: i64,
     }
     no_relations!();
 }

@@ -7,6 +7,7 @@
 //! lock, so writing through the [`Store`] (or waiting for [`crate::audit::AuditLog`]) before it
 //! ends would wait for itself.
 
+mod account_sessions;
 mod admin_tokens;
 mod audit;
 mod authorizations;
@@ -19,6 +20,7 @@ mod entity;
 mod error;
 mod grants;
 mod location;
+mod offline_grants;
 mod open;
 mod open_error;
 mod page;

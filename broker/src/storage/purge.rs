@@ -8,8 +8,8 @@ use sea_orm::sea_query::{Expr, ExprTrait as _, Query, SelectStatement};
 use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
 use super::entity::{
-    authorization, browser, client_assertion, client_deletion, consent, grant, refresh_token,
-    upstream_tokens,
+    account_session, authorization, browser, client_assertion, client_deletion, consent, grant,
+    offline_grant, refresh_token, upstream_tokens,
 };
 use super::{Store, StoreError};
 use crate::domain::Timestamp;
@@ -25,7 +25,8 @@ const ATTEMPTS: Duration = Duration::from_hours(2);
 pub struct Retention {
     /// Finished or expired authorizations.
     pub authorizations: Duration,
-    /// Ended or expired grants with their refresh tokens; that a client was deleted.
+    /// Ended or expired grants with their refresh tokens; withdrawn offline grants; that a client was
+    /// deleted.
     pub grants: Duration,
 }
 
@@ -73,6 +74,8 @@ impl Store {
             )
             .await?;
 
+        deleted += self.purge_account_sessions(now).await?;
+        deleted += self.purge_offline_grants(grants).await?;
         deleted += self.purge_upstream_tokens(now).await?;
 
         let finished_grants = Condition::any()
@@ -133,6 +136,32 @@ impl Store {
             )
             .await?;
         Ok(deleted)
+    }
+
+    /// Nobody is signed in there any more.
+    async fn purge_account_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.delete_in_batches::<account_session::Entity>(
+            account_session::Column::Hash,
+            &Query::select()
+                .column(account_session::Column::Hash)
+                .from(account_session::Entity)
+                .and_where(Expr::col(account_session::Column::ExpiresAt).lte(now.as_millis()))
+                .take(),
+        )
+        .await
+    }
+
+    /// Those withdrawn before this moment, in milliseconds since 1970.
+    async fn purge_offline_grants(&self, before: i64) -> Result<u64, StoreError> {
+        self.delete_in_batches::<offline_grant::Entity>(
+            offline_grant::Column::Id,
+            &Query::select()
+                .column(offline_grant::Column::Id)
+                .from(offline_grant::Entity)
+                .and_where(Expr::col(offline_grant::Column::WithdrawnAt).lt(before))
+                .take(),
+        )
+        .await
     }
 
     /// Nobody looks at these once their session is over, so they do not wait for it to be old.

@@ -35,6 +35,8 @@ pub struct Ended {
     pub grants: u64,
     /// Logins that were under way, codes not yet redeemed included.
     pub logins: u64,
+    /// Offline grants of the user.
+    pub offline_grants: u64,
 }
 
 impl<C: ConnectionTrait> Repository<C> {
@@ -94,10 +96,15 @@ impl<C: ConnectionTrait> Repository<C> {
         let logins = self.end_logins_of_client(id).await?;
         let of_client = grant::Column::ClientId.eq(id.as_str());
         let grants = self.end_grants(of_client, reason, now).await?;
-        Ok(Ended { grants, logins })
+        Ok(Ended {
+            grants,
+            logins,
+            offline_grants: 0,
+        })
     }
 
-    /// Ends everything of a user, in the same order and for the same reason.
+    /// Ends everything of a user, in the same order and for the same reason: his offline grants and
+    /// the browsers in which he is signed in to his account as well.
     ///
     /// # Errors
     /// When the database fails.
@@ -111,7 +118,13 @@ impl<C: ConnectionTrait> Repository<C> {
         let logins = self.end_logins(of_user).await?;
         let of_user = grant::Column::Sub.eq(sub.as_str());
         let grants = self.end_grants(of_user, reason, now).await?;
-        Ok(Ended { grants, logins })
+        let offline_grants = self.withdraw_offline_grants(sub, None, now).await?;
+        self.delete_account_sessions(sub).await?;
+        Ok(Ended {
+            grants,
+            logins,
+            offline_grants,
+        })
     }
 
     /// Ends everything that is for a resource, in the same order and for the same reason; what users
@@ -131,7 +144,11 @@ impl<C: ConnectionTrait> Repository<C> {
             .end_grants(of_resource, EndReason::ResourceDeleted, now)
             .await?;
         self.withdraw_consents(ConsentsOf::Resource(id)).await?;
-        Ok(Ended { grants, logins })
+        Ok(Ended {
+            grants,
+            logins,
+            offline_grants: 0,
+        })
     }
 
     /// Ends the logins of a client that are under way, codes not yet redeemed included; returns how

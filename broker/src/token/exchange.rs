@@ -19,7 +19,7 @@ use crate::domain::{
     AuditEvent, AuditKind, Catalog, Client, Downstream, EndReason, GrantId, Outcome, Resource,
     ResourceUri, Subject, Timestamp,
 };
-use crate::exchange::{Exchange, TokenForm};
+use crate::exchange::{Exchange, IssuedToken, TokenForm};
 
 /// The longest tool name that we note.
 const LONGEST_TOOL_NAME: usize = 128;
@@ -29,8 +29,7 @@ pub(super) struct ExchangeRequest {
     subject_token: Secret,
     actor_token: Option<Secret>,
     form: TokenForm,
-    audiences: Vec<String>,
-    resources: Vec<String>,
+    target: Target,
     scope: Option<Scope>,
     tool: Option<String>,
 }
@@ -40,13 +39,6 @@ impl ExchangeRequest {
     pub(super) fn parse(form: &Form) -> Result<Self, OAuthError> {
         match form.require("subject_token_type")? {
             token_type::ACCESS_TOKEN | token_type::JWT => {}
-            // Background access is another thing than a session: no caller gets from one to the other.
-            token_type::OFFLINE_GRANT => {
-                return Err(OAuthError::invalid_request(
-                    "An offline grant is for background clients; this client exchanges the \
-                     access tokens of its callers.",
-                ));
-            }
             _ => {
                 return Err(OAuthError::invalid_request(
                     "The subject_token_type must be that of an access token or a JWT.",
@@ -74,15 +66,31 @@ impl ExchangeRequest {
             subject_token: form.require("subject_token")?.into(),
             actor_token,
             form: requested_form(form)?,
-            audiences: form.all("audience").map(str::to_owned).collect(),
-            resources: form.all("resource").map(str::to_owned).collect(),
+            target: Target::parse(form),
             scope: scope(form)?,
             tool: tool(form)?,
         })
     }
 }
 
-fn requested_form(form: &Form) -> Result<TokenForm, OAuthError> {
+/// What the token is asked for: a downstream, by name or URI.
+pub(super) struct Target {
+    audiences: Vec<String>,
+    resources: Vec<String>,
+}
+
+impl Target {
+    /// Reads `audience` and `resource`.
+    pub(super) fn parse(form: &Form) -> Self {
+        Self {
+            audiences: form.all("audience").map(str::to_owned).collect(),
+            resources: form.all("resource").map(str::to_owned).collect(),
+        }
+    }
+}
+
+/// The form of token that is asked for.
+pub(super) fn requested_form(form: &Form) -> Result<TokenForm, OAuthError> {
     match form.get("requested_token_type") {
         None | Some(token_type::ACCESS_TOKEN) => Ok(TokenForm::AccessToken),
         Some(token_type::JWT) => Ok(TokenForm::Jwt),
@@ -130,6 +138,11 @@ impl TokenEndpoint {
                 "Only a client that authenticates with a secret may exchange tokens.",
             ));
         }
+        if client.background {
+            return Err(OAuthError::invalid_request(
+                "A background client exchanges offline grants, never the token of a caller.",
+            ));
+        }
         let subject = self.subject(request.subject_token.expose(), event).await?;
         if let Some(actor) = &request.actor_token {
             self.check_actor(client, actor.expose()).await?;
@@ -137,7 +150,7 @@ impl TokenEndpoint {
         let catalog = self.catalog.current();
         let resource = resource(&catalog, client, &subject.audience)?;
         event.resource = Some(resource.id.clone());
-        let downstream = downstream(&catalog, &request)?;
+        let downstream = downstream(&catalog, &request.target)?;
         event.downstream = Some(downstream.name.clone());
         if !resource.downstreams.contains(&downstream.name)
             || !client.exchange.contains(&downstream.name)
@@ -167,6 +180,20 @@ impl TokenEndpoint {
             Err(error) => return Err(self.not_exchanged(&subject.grant, error, event).await?),
         };
 
+        let word = downstream.strategy.as_str();
+        self.hand_out(client, &issued, request.form, word, event)
+            .await
+    }
+
+    /// Records what is handed out, by which `strategy`, and answers with it.
+    pub(super) async fn hand_out(
+        &self,
+        client: &Client,
+        issued: &IssuedToken,
+        form: TokenForm,
+        strategy: &'static str,
+        event: &AuditEvent,
+    ) -> Result<TokenResponse, OAuthError> {
         let mut granted = AuditEvent {
             kind: AuditKind::ExchangeGranted,
             outcome: Outcome::Ok,
@@ -178,7 +205,7 @@ impl TokenEndpoint {
             .insert("act".to_owned(), client.id.as_str().into());
         granted
             .details
-            .insert("strategy".to_owned(), downstream.strategy.as_str().into());
+            .insert("strategy".to_owned(), strategy.into());
         granted
             .details
             .insert("expires_in".to_owned(), issued.lifetime.as_secs().into());
@@ -191,7 +218,7 @@ impl TokenEndpoint {
             scope: on_the_wire(&issued.scope),
             refresh_token: None,
             id_token: None,
-            issued_token_type: Some(request.form.token_type().to_owned()),
+            issued_token_type: Some(form.token_type().to_owned()),
         })
     }
 
@@ -292,15 +319,15 @@ fn resource<'a>(
 }
 
 /// The one downstream that the request names, by `audience`, by `resource`, or by both.
-fn downstream<'a>(
+pub(super) fn downstream<'a>(
     catalog: &'a Catalog,
-    request: &ExchangeRequest,
+    target: &Target,
 ) -> Result<&'a Downstream, OAuthError> {
-    let by_audience = request
+    let by_audience = target
         .audiences
         .iter()
         .map(|audience| catalog.downstream_for_audience(audience));
-    let by_resource = request
+    let by_resource = target
         .resources
         .iter()
         .map(|resource| catalog.downstream_for_resource(resource));

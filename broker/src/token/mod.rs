@@ -7,6 +7,7 @@
 
 mod access_tokens;
 mod assertion;
+mod background;
 mod client_auth;
 mod client_credentials;
 mod code;
@@ -26,6 +27,7 @@ use broker_client::oauth::{OAuthError, Scope, TokenResponse};
 
 pub use access_tokens::AccessTokens;
 pub use assertion::{Assertions, ServiceAccount};
+pub use background::OfflineGrantList;
 pub use client_auth::ClientAuthenticator;
 pub use form::Form;
 pub use introspect::{Introspection, IntrospectionEndpoint};
@@ -128,6 +130,9 @@ impl TokenEndpoint {
             TokenRequest::TokenExchange(request) => self.exchange(&client, request, event).await,
             TokenRequest::ClientCredentials(request) => {
                 self.for_itself(&client, request, event).await
+            }
+            TokenRequest::OfflineExchange(request) => {
+                self.exchange_offline(&client, request, event).await
             }
         }
     }

@@ -1,9 +1,10 @@
 //! The form of a token request, read once into a closed set of grants.
 
-use broker_client::oauth::{OAuthError, Scope, grant_type};
+use broker_client::oauth::{OAuthError, Scope, grant_type, token_type};
 use broker_client::secret::Secret;
 
 use super::Form;
+use super::background::OfflineExchangeRequest;
 use super::exchange::ExchangeRequest;
 use crate::domain::GrantType;
 
@@ -13,10 +14,12 @@ pub(super) enum TokenRequest {
     AuthorizationCode(CodeRequest),
     /// RFC 6749 §6.
     RefreshToken(RefreshRequest),
-    /// RFC 8693 §2.1.
+    /// RFC 8693 §2.1, with a caller's token.
     TokenExchange(ExchangeRequest),
     /// RFC 6749 §4.4.2.
     ClientCredentials(CredentialsRequest),
+    /// RFC 8693 §2.1, with an offline grant.
+    OfflineExchange(OfflineExchangeRequest),
 }
 
 /// A request with an authorization code.
@@ -76,6 +79,12 @@ impl TokenRequest {
                 scope: scope(form)?,
                 resources: form.all("resource").map(str::to_owned).collect(),
             })),
+            // Background access is another thing than a session: no caller gets from one to the other.
+            GrantType::TokenExchange
+                if form.get("subject_token_type") == Some(token_type::OFFLINE_GRANT) =>
+            {
+                OfflineExchangeRequest::parse(form).map(Self::OfflineExchange)
+            }
             GrantType::TokenExchange => ExchangeRequest::parse(form).map(Self::TokenExchange),
             GrantType::ClientCredentials => Ok(Self::ClientCredentials(CredentialsRequest {
                 scope: scope(form)?,

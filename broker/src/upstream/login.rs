@@ -16,8 +16,9 @@ pub struct Login<'a> {
     pub nonce: &'a str,
     /// PKCE: shown only when the code is redeemed (RFC 7636).
     pub code_verifier: &'a str,
-    /// The resource that the client wants tokens for, sent on only where configured.
-    pub resource: &'a ResourceUri,
+    /// The resource that a client wants tokens for, sent on only where configured; none when the user
+    /// signs in for himself.
+    pub resource: Option<&'a ResourceUri>,
 }
 
 /// A configured extra parameter that is one of the protocol's own.
@@ -81,8 +82,10 @@ impl Upstream {
             .append_pair("nonce", login.nonce)
             .append_pair("code_challenge", &challenge(login.code_verifier))
             .append_pair("code_challenge_method", "S256");
-        if self.config.send_resource {
-            query.append_pair("resource", login.resource.as_str());
+        if self.config.send_resource
+            && let Some(resource) = login.resource
+        {
+            query.append_pair("resource", resource.as_str());
         }
         if let Some(audience) = &self.config.audience {
             query.append_pair("audience", audience);

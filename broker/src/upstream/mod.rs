@@ -29,6 +29,8 @@ pub use login::{Login, ProtocolParameter, check_parameters};
 pub use tokens::{TokenError, TokenSet};
 
 use crate::ambient::Ambient;
+use crate::crypto;
+use crate::domain::{Timestamp, User};
 use discovery::Endpoints;
 use tokens::TokenResponse;
 
@@ -93,6 +95,22 @@ pub struct Identity {
     pub nextcloud_uid: Option<String>,
     /// A name for people.
     pub name: Option<String>,
+}
+
+impl Identity {
+    /// The user who logs in with it at `now`; `created_at` counts when he is new.
+    #[must_use]
+    pub fn into_user(self, now: Timestamp) -> User {
+        User {
+            sub: crypto::subject_for(&self.issuer, &self.subject),
+            upstream_issuer: self.issuer,
+            upstream_subject: self.subject,
+            nextcloud_uid: self.nextcloud_uid,
+            name: self.name,
+            created_at: now,
+            last_login_at: now,
+        }
+    }
 }
 
 /// A login at the IdP: who it was, and what the IdP gave us to act for him.

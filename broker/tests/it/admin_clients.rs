@@ -231,7 +231,7 @@ async fn a_client_is_shown_without_its_secrets() {
             "grant_types": ["urn:ietf:params:oauth:grant-type:token-exchange"],
             "token_endpoint_auth_method": "client_secret_basic",
             "serves": [RESOURCE],
-            "exchange": ["nextcloud", "vault"],
+            "exchange": ["nextcloud", "vault"], "background": false,
             "secrets": [{}],
             "metadata": {},
             "created_at": "2027-01-15T08:00:00Z",

@@ -117,7 +117,7 @@ async fn everything_of_a_user_ends_at_once() {
 
     assert_eq!(
         answer.json(),
-        json!({"ended_sessions": 1, "ended_logins": 1, "withdrawn_consents": 0}),
+        json!({"ended_sessions": 1, "ended_logins": 1, "withdrawn_consents": 0, "withdrawn_offline_grants": 0}),
         "{}",
         answer.body
     );
@@ -208,6 +208,7 @@ async fn the_catalog_and_the_numbers_are_shown() {
         json!({
             "name": "nextcloud", "uri": "http://nextcloud.example",
             "audience": "nextcloud-audience", "strategy": "mint", "token_lifetime": 60,
+            "offline": true,
         })
     );
     assert_eq!(

@@ -612,3 +612,42 @@ impl Drop for TemporaryFile {
         drop(std::fs::remove_file(&self.0));
     }
 }
+
+#[test]
+fn a_background_client_has_a_secret_and_a_downstream_and_no_callers() {
+    let job = |more: &str| {
+        let entry = format!("\n[[clients]]\nclient_id = \"job\"\nbackground = true\n{more}\n");
+        problems(read(&format!("{EXAMPLE}{entry}")))
+    };
+    let secret = "client_secret = \"sixteen characters at least\"\n";
+    let exchange = "exchange = [\"nextcloud\"]\n";
+    assert_eq!(job(&format!("{secret}{exchange}")), [""; 0]);
+    for (more, key) in [
+        (secret.to_owned(), "exchange"),
+        (exchange.to_owned(), "client_secret"),
+        (
+            format!("{secret}{exchange}serves = [\"http://127.0.0.1:4282/mcp\"]"),
+            "background",
+        ),
+        (
+            format!("{secret}{exchange}redirect_uris = [\"https://a.example/cb\"]"),
+            "background",
+        ),
+    ] {
+        let found = job(&more);
+        assert!(
+            found.iter().any(|problem| problem.contains(key)),
+            "{more}: {found:?}"
+        );
+    }
+}
+
+#[test]
+fn background_access_needs_a_strategy_that_works_without_the_user() {
+    assert_eq!(problems(with("downstreams.offline", true)), [""; 0]);
+    let mut table: Table = EXAMPLE.parse().unwrap();
+    let downstream = first_table(table.get_mut("downstreams").unwrap());
+    downstream.insert("offline".to_owned(), true.into());
+    downstream.insert("strategy".to_owned(), "session".into());
+    assert_problem(from_table(table, BTreeMap::new()), "downstreams[0].offline");
+}

@@ -560,6 +560,7 @@ fn plan() -> Plan {
         strategy: Strategy::Mint,
         token_lifetime: Duration::from_mins(1),
         exchange_scope: Scope::new(),
+        offline: name == "nextcloud",
     };
     let login = [GrantType::AuthorizationCode, GrantType::RefreshToken];
     Plan {
@@ -655,6 +656,7 @@ pub(crate) fn client(id: &str, secret: Option<&str>, grant_types: &[GrantType]) 
         scope: None,
         serves: Vec::new(),
         exchange: Vec::new(),
+        background: false,
         metadata: Map::new(),
         registration_token: None,
         created_at: at,

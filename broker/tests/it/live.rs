@@ -88,6 +88,7 @@ impl World {
             scope: None,
             serves: Vec::new(),
             exchange: Vec::new(),
+            background: false,
             metadata: serde_json::Map::new(),
             registration_token: None,
             created_at: now,

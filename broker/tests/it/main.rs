@@ -44,6 +44,7 @@ mod management;
 mod metadata;
 mod nextcloud_uids;
 mod pkce;
+mod provisioning;
 mod redirect_attacks;
 mod redirect_uri;
 mod refresh_rotation;

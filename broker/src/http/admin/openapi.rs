@@ -187,7 +187,10 @@ fn sessions(document: &mut Document) {
     let revoke = write("revokeUser", "End every session of a user, and his logins.")
         .gives::<RevokedUser>(
             200,
-            json!({"ended_sessions": 3, "ended_logins": 0, "withdrawn_consents": 1}),
+            json!({
+                "ended_sessions": 3, "ended_logins": 0, "withdrawn_consents": 1,
+                "withdrawn_offline_grants": 0,
+            }),
         );
     document.add("/admin/v1/users/{sub}/revoke", HttpMethod::Post, revoke);
 }
@@ -226,7 +229,7 @@ fn rest(document: &mut Document) {
         200,
         json!({"items": [{
             "name": "nextcloud", "uri": "https://cloud.example", "audience": "nextcloud",
-            "strategy": "mint", "token_lifetime": 60,
+            "strategy": "mint", "token_lifetime": 60, "offline": false,
         }]}),
     );
     document.add("/admin/v1/downstreams", HttpMethod::Get, downstreams);
@@ -250,7 +253,8 @@ fn client() -> Value {
         "client_id": "agent", "kind": "preregistered", "status": "approved", "client_name": "Notes",
         "redirect_uris": ["https://app.example/cb"],
         "grant_types": ["authorization_code", "refresh_token"],
-        "token_endpoint_auth_method": "none", "serves": [], "exchange": [], "secrets": [],
+        "token_endpoint_auth_method": "none", "serves": [], "exchange": [], "background": false,
+        "secrets": [],
         "metadata": {}, "created_at": MOMENT, "updated_at": MOMENT, "version": 1,
     })
 }

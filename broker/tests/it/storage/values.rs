@@ -50,6 +50,7 @@ pub(super) fn client(id: &str) -> Client {
         scope: Some("b a".parse().unwrap()),
         serves: vec![resource()],
         exchange: vec![DownstreamName::parse("nextcloud").unwrap()],
+        background: true,
         metadata: json!({"client_uri": "https://c.example", "contacts": ["a", "b"]})
             .as_object()
             .unwrap()

@@ -1,0 +1,148 @@
+//! `/oauth/authorize-nextcloud` and `/oauth/callback-nextcloud`: background access, asked for and
+//! answered; and `/oauth/offline-grants`, by which background clients learn of it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::rejection::FormRejection;
+use axum::extract::{Form, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::account::AccountPages;
+use super::error::Failure;
+use super::pages;
+use super::request::FormBody;
+use super::token::authorization;
+use crate::domain::RequestInfo;
+use crate::provision::{Link, Notice, ProvisionError};
+use crate::token::{OfflineGrantList, TokenEndpoint};
+
+/// The form's fields.
+#[derive(Deserialize)]
+pub(super) struct Fields {
+    csrf: String,
+    downstream: String,
+    scope: String,
+    decision: Button,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Button {
+    Allow,
+    Deny,
+}
+
+/// The parameters of a link; the last one counts where one is repeated, since nothing is stored
+/// before the user has seen what it comes to.
+fn link(query: &str) -> Link {
+    let mut link = Link::default();
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let value = Some(value.into_owned()).filter(|value| !value.is_empty());
+        match name.as_ref() {
+            "downstream" => link.downstream = value,
+            "scope" => link.scope = value,
+            "user" => link.user = value,
+            _ => {}
+        }
+    }
+    link
+}
+
+/// `GET /oauth/authorize-nextcloud`.
+pub(super) async fn ask(
+    State(account): State<Arc<AccountPages>>,
+    info: RequestInfo,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let query = query.unwrap_or_default();
+    let link = link(&query);
+    let page = async {
+        let asked = account.provision().asked(&link)?;
+        let Some(user) = account.signed_in(&headers).await? else {
+            return Ok(None);
+        };
+        let page = account.provision().ask(&user, &link, &asked, &info).await?;
+        Ok::<_, ProvisionError>(Some(page))
+    };
+    match page.await {
+        Ok(Some(page)) => {
+            pages::background(&page, &account.path("/oauth/authorize-nextcloud"), &info)
+        }
+        Ok(None) => account.to_sign_in(Some(&query)),
+        Err(error) => account.failure(&error, &info),
+    }
+}
+
+/// `POST /oauth/authorize-nextcloud`.
+pub(super) async fn decide(
+    State(account): State<Arc<AccountPages>>,
+    info: RequestInfo,
+    headers: HeaderMap,
+    fields: Result<Form<Fields>, FormRejection>,
+) -> Response {
+    let done = async {
+        let user = account.form_owner(&headers).await?;
+        let Form(fields) = fields.map_err(|error| Notice::Forgery.because(error))?;
+        if matches!(fields.decision, Button::Deny) {
+            return Ok::<_, ProvisionError>("/account");
+        }
+        let link = Link {
+            downstream: Some(fields.downstream),
+            scope: Some(fields.scope),
+            user: None,
+        };
+        let asked = account.provision().asked(&link)?;
+        let provision = account.provision();
+        provision.allow(&user, &asked, &fields.csrf, &info).await?;
+        Ok("/oauth/callback-nextcloud")
+    };
+    match done.await {
+        Ok(path) => pages::redirect(&account.path(path)),
+        Err(error) => account.failure(&error, &info),
+    }
+}
+
+/// `GET /oauth/callback-nextcloud`: what is allowed now.
+pub(super) async fn done(
+    State(account): State<Arc<AccountPages>>,
+    info: RequestInfo,
+    headers: HeaderMap,
+) -> Response {
+    let page = async {
+        let Some(user) = account.signed_in(&headers).await? else {
+            return Ok(None);
+        };
+        let access = account.provision().background_access(&user).await?;
+        Ok::<_, ProvisionError>(Some(access))
+    };
+    match page.await {
+        Ok(Some(access)) if access.iter().any(|entry| entry.is_active) => {
+            pages::background_done(&access, &account.path("/account"), &info)
+        }
+        Ok(Some(_)) => pages::redirect(&account.path("/account")),
+        Ok(None) => account.to_sign_in(None),
+        Err(error) => account.failure(&error, &info),
+    }
+}
+
+/// `POST /oauth/offline-grants`.
+pub(super) async fn list(
+    State(endpoint): State<Arc<TokenEndpoint>>,
+    info: RequestInfo,
+    headers: HeaderMap,
+    FormBody(form): FormBody,
+) -> Result<Json<OfflineGrantList>, Failure> {
+    let authorization = authorization(&headers);
+    endpoint
+        .offline_grants(form, authorization.as_deref(), &info)
+        .await
+        .map(Json)
+        .map_err(|error| match authorization {
+            Some(_) => Failure::of_authorization_header(error),
+            None => Failure::from(error),
+        })
+}

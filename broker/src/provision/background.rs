@@ -1,0 +1,278 @@
+//! `/oauth/authorize-nextcloud`: the user lets background jobs act for him while he is away; and
+//! withdrawing it.
+
+use broker_client::oauth::Scope;
+
+use super::{Notice, Provision, ProvisionError, SignedIn};
+use crate::domain::{
+    AuditEvent, AuditKind, Catalog, Downstream, DownstreamName, OfflineGrant, OfflineGrantId,
+    RequestInfo, Subject, Timestamp,
+};
+
+/// What a link asks.
+#[derive(Debug, Default)]
+pub struct Link {
+    /// For which downstream; the only one, when it names none.
+    pub downstream: Option<String>,
+    /// Which scopes; all that mean something there, when it names none.
+    pub scope: Option<String>,
+    /// The user it was made for. Only he can follow it; it makes nobody anybody.
+    pub user: Option<String>,
+}
+
+/// What is asked, checked.
+pub struct Asked {
+    downstream: DownstreamName,
+    scope: Scope,
+}
+
+/// What the page asks.
+pub struct AskedPage {
+    /// The downstream's name.
+    pub downstream: String,
+    /// Each scope with its meaning in plain words.
+    pub scopes: Vec<(String, String)>,
+    /// The scopes, for the form.
+    pub scope: String,
+    /// The user's account there.
+    pub account: String,
+    /// The form token.
+    pub csrf: String,
+}
+
+/// Background access at one downstream.
+#[derive(Debug)]
+pub struct BackgroundAccess {
+    /// The downstream's name.
+    pub downstream: String,
+    /// `none`, `active` or `withdrawn`.
+    pub state: &'static str,
+    /// Whether it stands.
+    pub is_active: bool,
+    /// What is allowed, while it stands.
+    pub scope: String,
+    /// The day of the last answer.
+    pub since: String,
+}
+
+impl Provision {
+    /// What a link asks, whoever follows it.
+    ///
+    /// # Errors
+    /// [`Notice::NotOffered`], [`Notice::Scope`].
+    pub fn asked(&self, link: &Link) -> Result<Asked, ProvisionError> {
+        let catalog = self.catalog.current();
+        let mut offered = offered(&catalog);
+        let downstream = match &link.downstream {
+            Some(name) => offered.find(|entry| entry.name.as_str() == name),
+            None => offered.next().filter(|_| offered.next().is_none()),
+        }
+        .ok_or(Notice::NotOffered)?;
+        let known = scopes_at(&catalog, &downstream.name);
+        let scope = match &link.scope {
+            None => known,
+            Some(text) => {
+                let asked: Scope = text.parse().map_err(|error| Notice::Scope.because(error))?;
+                if !asked.is_subset_of(&known) {
+                    return Err(Notice::Scope.into());
+                }
+                asked
+            }
+        };
+        Ok(Asked {
+            downstream: downstream.name.clone(),
+            scope,
+        })
+    }
+
+    /// The page on which `user` is asked.
+    ///
+    /// # Errors
+    /// [`Notice::OtherUser`], [`Notice::NoAccount`]; both are in the audit.
+    pub async fn ask(
+        &self,
+        user: &SignedIn,
+        link: &Link,
+        asked: &Asked,
+        info: &RequestInfo,
+    ) -> Result<AskedPage, ProvisionError> {
+        let account = match own_account(user, link) {
+            Ok(account) => account,
+            Err(notice) => {
+                let event = self.about(AuditKind::OfflineGranted, user, asked, info);
+                return Err(self.refused(event, notice.into()).await);
+            }
+        };
+        let scope = asked.scope.to_string();
+        let catalog = self.catalog.current();
+        let resources = catalog.resources();
+        let meaning = |scope: &str| {
+            let mut known = resources.iter();
+            known
+                .find_map(|resource| resource.scopes.get(scope))
+                .map_or_else(|| scope.to_owned(), String::clone)
+        };
+        Ok(AskedPage {
+            downstream: asked.downstream.to_string(),
+            scopes: asked
+                .scope
+                .iter()
+                .map(|scope| (scope.to_owned(), meaning(scope)))
+                .collect(),
+            csrf: user.csrf(&purpose(&asked.downstream, &scope)),
+            scope,
+            account,
+        })
+    }
+
+    /// Records that `user` allows what the page asked. Allowed again, the grant keeps its id, so that
+    /// jobs go on; after a withdrawal it is a new one.
+    ///
+    /// # Errors
+    /// [`Notice::Forgery`]; [`Notice::NoAccount`]; [`Notice::ServerError`].
+    pub async fn allow(
+        &self,
+        user: &SignedIn,
+        asked: &Asked,
+        csrf: &str,
+        info: &RequestInfo,
+    ) -> Result<(), ProvisionError> {
+        let name = &asked.downstream;
+        user.require_our_form(&purpose(name, &asked.scope.to_string()), csrf)?;
+        own_account(user, &Link::default())?;
+        let mut event = self.about(AuditKind::OfflineGranted, user, asked, info);
+        let id = OfflineGrantId::parse(
+            uuid::Builder::from_random_bytes(self.ambient.random())
+                .into_uuid()
+                .simple()
+                .to_string(),
+        )
+        .map_err(|error| Notice::ServerError.because(error))?;
+        let transaction = self.store.begin().await?;
+        let earlier = transaction.offline_grants_of(user.sub()).await?;
+        let standing = earlier
+            .into_iter()
+            .find(|grant| grant.downstream == *name && grant.is_active());
+        let grant = OfflineGrant {
+            id: standing.map_or(id, |standing| standing.id),
+            sub: user.sub().clone(),
+            downstream: name.clone(),
+            scope: asked.scope.clone(),
+            granted_at: event.at,
+            withdrawn_at: None,
+        };
+        event
+            .details
+            .insert("offline_grant".to_owned(), grant.id.as_str().into());
+        transaction.record_offline_grant(&grant).await?;
+        transaction.append_audit(&[event]).await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// Withdraws what `user` allowed at a downstream. Twice is as good as once.
+    ///
+    /// # Errors
+    /// [`Notice::Forgery`]; [`Notice::ServerError`].
+    pub async fn withdraw(
+        &self,
+        user: &SignedIn,
+        downstream: &str,
+        csrf: &str,
+        info: &RequestInfo,
+    ) -> Result<(), ProvisionError> {
+        user.require_our_form("withdraw", csrf)?;
+        let name =
+            DownstreamName::parse(downstream).map_err(|error| Notice::Forgery.because(error))?;
+        let mut event = self.event(AuditKind::OfflineWithdrawn, user, info);
+        event.downstream = Some(name.clone());
+        let transaction = self.store.begin().await?;
+        let withdrawn = transaction
+            .withdraw_offline_grants(user.sub(), Some(&name), event.at)
+            .await?;
+        if withdrawn > 0 {
+            transaction.append_audit(&[event]).await?;
+            transaction.commit().await?;
+        }
+        Ok(())
+    }
+
+    /// Background access of `user`, at each downstream that offers it or once did.
+    ///
+    /// # Errors
+    /// [`Notice::ServerError`].
+    pub async fn background_access(
+        &self,
+        user: &SignedIn,
+    ) -> Result<Vec<BackgroundAccess>, ProvisionError> {
+        let grants = self.store.offline_grants_of(user.sub()).await?;
+        let catalog = self.catalog.current();
+        let unanswered = offered(&catalog)
+            .filter(|entry| grants.iter().all(|grant| grant.downstream != entry.name))
+            .map(|entry| BackgroundAccess {
+                downstream: entry.name.to_string(),
+                state: "none",
+                is_active: false,
+                scope: String::new(),
+                since: String::new(),
+            });
+        let answered = grants.iter().map(|grant| BackgroundAccess {
+            downstream: grant.downstream.to_string(),
+            state: if grant.is_active() {
+                "active"
+            } else {
+                "withdrawn"
+            },
+            is_active: grant.is_active(),
+            scope: grant.scope.to_string(),
+            since: grant
+                .withdrawn_at
+                .map_or_else(|| grant.granted_at.date(), Timestamp::date),
+        });
+        Ok(answered.chain(unanswered).collect())
+    }
+
+    fn about(
+        &self,
+        kind: AuditKind,
+        user: &SignedIn,
+        asked: &Asked,
+        info: &RequestInfo,
+    ) -> AuditEvent {
+        let mut event = self.event(kind, user, info);
+        event.downstream = Some(asked.downstream.clone());
+        event.scope = Some(asked.scope.to_string());
+        event
+    }
+}
+
+/// A form is good for what its page showed, and nothing else.
+fn purpose(downstream: &DownstreamName, scope: &str) -> String {
+    format!("allow {downstream} {scope}")
+}
+
+/// The user's account, if the link is not made for somebody else.
+fn own_account(user: &SignedIn, link: &Link) -> Result<String, Notice> {
+    let is_own = |name: &String| Subject::parse(name.as_str()).is_ok_and(|it| it == *user.sub());
+    if !link.user.as_ref().is_none_or(is_own) {
+        return Err(Notice::OtherUser);
+    }
+    user.user.nextcloud_uid.clone().ok_or(Notice::NoAccount)
+}
+
+fn offered(catalog: &Catalog) -> impl Iterator<Item = &Downstream> {
+    catalog
+        .downstreams()
+        .iter()
+        .filter(|downstream| downstream.offline)
+}
+
+/// The scopes that mean something at a downstream: those of the resources that may reach it.
+fn scopes_at(catalog: &Catalog, name: &DownstreamName) -> Scope {
+    catalog
+        .resources()
+        .iter()
+        .filter(|resource| resource.downstreams.contains(name))
+        .fold(Scope::new(), |all, resource| {
+            all.union(&resource.known_scope())
+        })
+}

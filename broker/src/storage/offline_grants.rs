@@ -1,0 +1,164 @@
+//! Offline grants.
+//!
+//! What background jobs read goes through [`of_background_client`]: to any other client the
+//! statement finds nothing, whatever was decided before it.
+
+use sea_orm::sea_query::{Expr, OnConflict, Query, SelectStatement};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect,
+};
+
+use super::entity::client;
+use super::entity::offline_grant::{Column, Entity, Model};
+use super::row::Row;
+use super::{Repository, StoreError};
+use crate::domain::{
+    ClientId, ClientStatus, DownstreamName, OfflineGrant, OfflineGrantId, Subject, Timestamp,
+};
+
+const TABLE: &str = "offline_grants";
+
+impl<C: ConnectionTrait> Repository<C> {
+    /// What a user has answered, withdrawn grants included, one for each downstream.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn offline_grants_of(&self, sub: &Subject) -> Result<Vec<OfflineGrant>, StoreError> {
+        Entity::find()
+            .filter(Column::Sub.eq(sub.as_str()))
+            .order_by_asc(Column::Downstream)
+            .all(&self.connection)
+            .await?
+            .into_iter()
+            .map(OfflineGrant::try_from)
+            .collect()
+    }
+
+    /// Records a grant, in place of an earlier one of the same user at the same downstream.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn record_offline_grant(&self, grant: &OfflineGrant) -> Result<(), StoreError> {
+        let model = Model {
+            id: grant.id.to_string(),
+            sub: grant.sub.to_string(),
+            downstream: grant.downstream.to_string(),
+            scope: grant.scope.to_string(),
+            granted_at: grant.granted_at.as_millis(),
+            withdrawn_at: grant.withdrawn_at.map(Timestamp::as_millis),
+        };
+        Entity::insert(model.into_active_model())
+            .on_conflict(
+                OnConflict::columns([Column::Sub, Column::Downstream])
+                    .update_columns([
+                        Column::Id,
+                        Column::Scope,
+                        Column::GrantedAt,
+                        Column::WithdrawnAt,
+                    ])
+                    .to_owned(),
+            )
+            .exec_without_returning(&self.connection)
+            .await?;
+        Ok(())
+    }
+
+    /// Withdraws what a user granted, at one downstream or at all; returns how many grants.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn withdraw_offline_grants(
+        &self,
+        sub: &Subject,
+        downstream: Option<&DownstreamName>,
+        now: Timestamp,
+    ) -> Result<u64, StoreError> {
+        let mut update = Entity::update_many()
+            .col_expr(Column::WithdrawnAt, Expr::value(now.as_millis()))
+            .filter(Column::Sub.eq(sub.as_str()))
+            .filter(Column::WithdrawnAt.is_null());
+        if let Some(downstream) = downstream {
+            update = update.filter(Column::Downstream.eq(downstream.as_str()));
+        }
+        Ok(update.exec(&self.connection).await?.rows_affected)
+    }
+
+    /// The grant, withdrawn or not, as the background client `client_id` may see it: to any other
+    /// client there is none.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn offline_grant_for(
+        &self,
+        client_id: &ClientId,
+        id: &OfflineGrantId,
+    ) -> Result<Option<OfflineGrant>, StoreError> {
+        Entity::find_by_id(id.as_str())
+            .filter(Expr::exists(of_background_client(client_id)))
+            .one(&self.connection)
+            .await?
+            .map(OfflineGrant::try_from)
+            .transpose()
+    }
+
+    /// At most `limit` standing grants at these downstreams, by id, behind `after`, as the background
+    /// client `client_id` may see them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn offline_grants_for(
+        &self,
+        client_id: &ClientId,
+        downstreams: &[DownstreamName],
+        after: Option<&OfflineGrantId>,
+        limit: u64,
+    ) -> Result<Vec<OfflineGrant>, StoreError> {
+        let names = downstreams.iter().map(DownstreamName::as_str);
+        let mut query = Entity::find()
+            .filter(Expr::exists(of_background_client(client_id)))
+            .filter(Column::Downstream.is_in(names))
+            .filter(Column::WithdrawnAt.is_null())
+            .order_by_asc(Column::Id)
+            .limit(limit);
+        if let Some(after) = after {
+            query = query.filter(Column::Id.gt(after.as_str()));
+        }
+        query
+            .all(&self.connection)
+            .await?
+            .into_iter()
+            .map(OfflineGrant::try_from)
+            .collect()
+    }
+}
+
+/// The client, if it is an approved background job.
+fn of_background_client(id: &ClientId) -> SelectStatement {
+    Query::select()
+        .column(client::Column::Id)
+        .from(client::Entity)
+        .and_where(client::Column::Id.eq(id.as_str()))
+        .and_where(client::Column::Background.eq(true))
+        .and_where(client::Column::Status.eq(ClientStatus::Approved.as_str()))
+        .take()
+}
+
+impl TryFrom<Model> for OfflineGrant {
+    type Error = StoreError;
+
+    fn try_from(model: Model) -> Result<Self, StoreError> {
+        let row = Row::new(TABLE, &model.id);
+        Ok(Self {
+            id: row.parsed("id", OfflineGrantId::parse(model.id.as_str()))?,
+            sub: row.parsed("sub", Subject::parse(model.sub.as_str()))?,
+            downstream: row.parsed(
+                "downstream",
+                DownstreamName::parse(model.downstream.as_str()),
+            )?,
+            scope: row.scope("scope", &model.scope)?,
+            granted_at: Timestamp::from_millis(model.granted_at),
+            withdrawn_at: model.withdrawn_at.map(Timestamp::from_millis),
+        })
+    }
+}
