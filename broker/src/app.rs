@@ -20,7 +20,7 @@ pub use seed_resources::seed_resources;
 pub use serve::{ServeError, open, serve};
 pub use service_account::ServiceAccountSettings;
 
-use crate::admin::{AdminApi, Refusals};
+use crate::admin::{AdminApi, GroupPolicy, Groups, Refusals};
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::authorize::{Authorize, Logins};
@@ -94,6 +94,8 @@ pub struct Settings {
     pub email_uids: EmailUids,
     /// The platforms that vouch for clients.
     pub service_accounts: Vec<ServiceAccountSettings>,
+    /// Which groups of the identity provider administer.
+    pub admin_groups: Option<GroupPolicy>,
 }
 
 impl From<&Config> for Settings {
@@ -112,6 +114,7 @@ impl From<&Config> for Settings {
             uid_claim: config.upstream.uid_claim.clone(),
             email_uids: config.email_uids(),
             service_accounts: service_account::settings(config),
+            admin_groups: config.admin_groups(),
         }
     }
 }
@@ -197,7 +200,7 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
             ambient: parts.ambient.clone(),
             policy: settings.registration,
             limits: settings.registration_limits,
-            catalog: catalog.clone(),
+            catalog,
             issuer: settings.issuer.clone(),
         }),
         health: Arc::new(Health {
@@ -207,22 +210,29 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
             upstream: Arc::clone(&parts.upstream),
         }),
     };
-    let admin = Arc::new(AdminApi {
-        store: parts.store.clone(),
-        live: parts.live.clone(),
-        audit: parts.audit.clone(),
-        keyring: parts.keyring.clone(),
-        catalog,
-        refusals: Refusals::default(),
-        ambient: parts.ambient.clone(),
-    });
     let observer = Observer {
         ambient: parts.ambient.clone(),
         proxies: settings.trusted_proxies.clone(),
     };
     Routers {
         public: http::public(endpoints, observer.clone()),
-        administration: http::administration(admin, observer),
+        administration: http::administration(Arc::new(admin_api(parts, settings)), observer),
+    }
+}
+
+fn admin_api(parts: &Parts, settings: &Settings) -> AdminApi {
+    AdminApi {
+        store: parts.store.clone(),
+        live: parts.live.clone(),
+        audit: parts.audit.clone(),
+        keyring: parts.keyring.clone(),
+        catalog: parts.live.catalog(),
+        groups: settings.admin_groups.clone().map(|policy| Groups {
+            upstream: Arc::clone(&parts.upstream),
+            policy,
+        }),
+        refusals: Refusals::default(),
+        ambient: parts.ambient.clone(),
     }
 }
 

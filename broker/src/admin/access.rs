@@ -8,7 +8,7 @@ use broker_client::oauth::ErrorCode;
 use super::{AdminApi, AdminError};
 use crate::crypto;
 use crate::domain::{Actor, AuditEvent, AuditKind, Outcome, RequestInfo, Timestamp};
-use crate::storage::{AdminRole, AdminToken, StoreError};
+use crate::storage::{AdminRole, StoreError};
 
 /// How many refusals are recorded in a window; the others are counted.
 const MOST_RECORDED: u32 = 30;
@@ -19,7 +19,7 @@ const WINDOW: Duration = Duration::from_mins(1);
 /// Who is asking, in which request.
 #[derive(Debug, Clone)]
 pub struct Administrator {
-    /// The name of the token.
+    /// The name of the token; `oidc:` and the `sub` of a member of the identity provider's.
     pub name: String,
     /// What it may do.
     pub role: AdminRole,
@@ -68,7 +68,7 @@ impl AdminApi {
     /// row, at most some a minute.
     ///
     /// # Errors
-    /// [`AdminError::Unauthenticated`], [`AdminError::Forbidden`].
+    /// [`AdminError::Unauthenticated`], [`AdminError::Forbidden`], [`AdminError::NoGroup`].
     pub async fn administrator(
         &self,
         authorization: Option<&str>,
@@ -76,38 +76,51 @@ impl AdminApi {
         request: &RequestInfo,
     ) -> Result<Administrator, AdminError> {
         let now = self.ambient.now();
-        let Some(known) = self.token(authorization).await? else {
-            let event = AuditEvent::new(now, AuditKind::AdminRefused, Actor::Anonymous);
-            self.refused(event.during(request), ErrorCode::InvalidToken)
-                .await?;
-            return Err(AdminError::Unauthenticated);
+        let token = authorization.and_then(bearer);
+        let own = match token {
+            Some(token) => self.store.admin_token(&crypto::hash(token)).await?,
+            None => None,
+        };
+        let (name, known_role) = match (&own, token, &self.groups) {
+            (Some(known), _, _) => (known.name.clone(), Some(known.role)),
+            (None, Some(token), Some(groups)) if is_jwt(token) => {
+                match groups.member(token).await {
+                    // So that no name of a token reads like it.
+                    Some(member) => (format!("oidc:{}", member.subject), member.role),
+                    None => return Err(self.unauthenticated(now, request).await?),
+                }
+            }
+            (None, _, _) => return Err(self.unauthenticated(now, request).await?),
         };
         let administrator = Administrator {
-            name: known.name.clone(),
-            role: known.role,
+            name,
+            role: known_role.unwrap_or(AdminRole::Read),
             request: request.clone(),
         };
-        if role == AdminRole::Write && known.role == AdminRole::Read {
-            let event = administrator.does(AuditKind::AdminRefused, now);
-            self.refused(event, ErrorCode::InsufficientScope).await?;
-            return Err(AdminError::Forbidden);
-        }
-        if known.is_touched_long_ago(now) {
-            self.store.touch_admin_token(&known.name, now).await?;
-        }
-        Ok(administrator)
+        let error = match (known_role, role) {
+            (None, _) => AdminError::NoGroup,
+            (Some(AdminRole::Read), AdminRole::Write) => AdminError::Forbidden,
+            (Some(_), _) => {
+                if let Some(known) = own.filter(|known| known.is_touched_long_ago(now)) {
+                    self.store.touch_admin_token(&known.name, now).await?;
+                }
+                return Ok(administrator);
+            }
+        };
+        let event = administrator.does(AuditKind::AdminRefused, now);
+        self.refused(event, ErrorCode::InsufficientScope).await?;
+        Err(error)
     }
 
-    async fn token(&self, authorization: Option<&str>) -> Result<Option<AdminToken>, StoreError> {
-        let token = authorization
-            .and_then(|header| header.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| token.trim())
-            .filter(|token| !token.is_empty());
-        match token {
-            Some(token) => self.store.admin_token(&crypto::hash(token)).await,
-            None => Ok(None),
-        }
+    async fn unauthenticated(
+        &self,
+        now: Timestamp,
+        request: &RequestInfo,
+    ) -> Result<AdminError, AdminError> {
+        let event = AuditEvent::new(now, AuditKind::AdminRefused, Actor::Anonymous);
+        self.refused(event.during(request), ErrorCode::InvalidToken)
+            .await?;
+        Ok(AdminError::Unauthenticated)
     }
 
     async fn refused(&self, event: AuditEvent, code: ErrorCode) -> Result<(), AdminError> {
@@ -131,6 +144,20 @@ impl AdminApi {
             AdminError::Store(StoreError::Stopping)
         })
     }
+}
+
+/// The token of an `Authorization` header (RFC 6750 §2.1).
+fn bearer(header: &str) -> Option<&str> {
+    header
+        .split_once(' ')
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+        .map(|(_, token)| token.trim())
+        .filter(|token| !token.is_empty())
+}
+
+/// Whether it looks like a JWT, which an admin token never does.
+fn is_jwt(token: &str) -> bool {
+    token.bytes().filter(|byte| *byte == b'.').count() == 2
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The admin API: who may use it, what it shows, and what it changes (contract of operators).
 //!
 //! Each request carries an admin token (`broker admin-token create`), of which the database has the
-//! hash. Reading needs either role; changes need [`AdminRole::Write`]. Every change writes its audit
+//! hash, or an access token of the identity provider whose groups administer. Reading needs either role; changes need [`AdminRole::Write`]. Every change writes its audit
 //! row in its own transaction, with before and after, and then asks [`Live`] to look, so that this
 //! replica acts at once; the others follow within a second.
 
@@ -14,6 +14,7 @@ mod client_changes;
 mod client_item;
 mod clients;
 mod grants;
+mod groups;
 mod keys;
 mod page;
 mod resource_changes;
@@ -35,6 +36,7 @@ pub use client_changes::{ClientChanges, CreatedClient, NewClient, SecretQuery};
 pub use client_item::ClientItem;
 pub use clients::{ClientList, ClientQuery};
 pub use grants::{GrantItem, GrantList, GrantQuery};
+pub use groups::{GroupPolicy, Groups};
 pub use keys::{KeyItem, KeyList, Rotated, RotationQuery};
 pub use resource_changes::{NewResource, ResourceChanges};
 pub use stats::{ClientCount, Stats};
@@ -53,6 +55,8 @@ pub struct AdminApi {
     pub keyring: Keyring,
     /// The resources and downstreams.
     pub catalog: CatalogHandle,
+    /// Groups of the identity provider that administer, if there are any.
+    pub groups: Option<Groups>,
     /// Bounds how many refusals are recorded.
     pub refusals: Refusals,
     /// Time and randomness.
@@ -68,6 +72,9 @@ pub enum AdminError {
     /// The token's role is not enough.
     #[error("The admin token may only read.")]
     Forbidden,
+    /// A member of the identity provider's is in none of the groups.
+    #[error("You are in none of the groups that may administer this broker.")]
+    NoGroup,
     /// A parameter does not fit.
     #[error("The parameter `{parameter}` {problem}.")]
     Invalid {
@@ -108,7 +115,7 @@ impl AdminError {
     pub const fn problem_type(&self) -> &'static str {
         match self {
             Self::Unauthenticated => "unauthenticated",
-            Self::Forbidden => "forbidden",
+            Self::Forbidden | Self::NoGroup => "forbidden",
             Self::Invalid { .. } => "invalid-parameter",
             Self::Body(_) => "invalid-body",
             Self::MediaType => "unsupported-media-type",

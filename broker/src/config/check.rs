@@ -18,8 +18,46 @@ pub(super) fn check(config: &Config, problems: &Problems) {
     resources(config, problems);
     clients(config, problems);
     allowed_clients(config, problems);
-    if config.server.listen == config.admin.listen && config.server.listen.port() != 0 {
+    administrators(config, problems);
+}
+
+fn administrators(config: &Config, problems: &Problems) {
+    let admin = &config.admin;
+    if config.server.listen == admin.listen && config.server.listen.port() != 0 {
         problems.add("admin.listen", "must differ from server.listen");
+    }
+    let has_groups = !admin.read_groups.is_empty() || !admin.write_groups.is_empty();
+    let Some(audience) = &admin.audience else {
+        if has_groups {
+            problems.add(
+                "admin.audience",
+                "is missing: the groups count for tokens of an audience of their own",
+            );
+        }
+        return;
+    };
+    let others = config.resources.iter().map(|resource| resource.id.as_str());
+    let others = others
+        .chain(config.downstreams.iter().map(|one| one.audience.as_str()))
+        .chain([config.upstream.client_id.as_str(), &config.server.issuer]);
+    if audience.is_empty() || others.into_iter().any(|other| other == audience) {
+        // Tokens for something else would administer.
+        problems.add(
+            "admin.audience",
+            "must be an audience of its own: no resource, no downstream, not upstream.client_id",
+        );
+    }
+    if !has_groups {
+        problems.add(
+            "admin.write_groups",
+            "is empty, and so is admin.read_groups: nobody administers by group",
+        );
+    }
+    if config.upstream.kind == Kind::NextcloudOauth2 {
+        problems.add(
+            "admin.audience",
+            "needs an OpenID provider: the bundled oauth2 app issues no JWTs",
+        );
     }
 }
 

@@ -8,6 +8,7 @@
 //! Loading reports every problem at once. `deploy/broker.toml` shows every key in the same words.
 //! Only [`crate::app`] and [`crate::cli`] read the configuration; the rest receives parts.
 
+mod admin;
 mod check;
 mod clients;
 mod consent;
@@ -27,6 +28,7 @@ use std::time::Duration;
 
 use broker_client::secret::Secret;
 
+pub use admin::Admin;
 pub use clients::{Client, ServiceAccount};
 pub use consent::Consent;
 pub use jwks::Jwks;
@@ -143,24 +145,6 @@ impl Server {
             listen,
             trusted_proxies,
         })
-    }
-}
-
-/// `[admin]`.
-#[derive(Debug, Clone)]
-pub struct Admin {
-    /// The address of the listener for the admin API and metrics; never put it on the ingress.
-    ///
-    /// Default `127.0.0.1:4281`. `BROKER__ADMIN__LISTEN`. In a cluster, an address that only the
-    /// monitoring and the administrators reach.
-    pub listen: SocketAddr,
-}
-
-impl Admin {
-    fn read(mut section: Section<'_>) -> Self {
-        let listen = section.or("listen", loopback(4281));
-        section.finish();
-        Self { listen }
     }
 }
 

@@ -7,6 +7,7 @@ use broker_client::secret::Secret;
 use serde_json::Map;
 
 use super::{AllowedClient, AuthenticationMethod, Client, Config};
+use crate::admin::GroupPolicy;
 use crate::crypto::{self, Cipher};
 use crate::domain::{
     self, Catalog, ClientKind, ClientStatus, ConsentPolicy, EmailUids, GrantType, Timestamp,
@@ -156,6 +157,18 @@ impl Config {
             authorize_parameters: configured.authorize_parameters.clone(),
             uid_claim: configured.uid_claim.clone(),
         }
+    }
+
+    /// Which groups of the identity provider administer.
+    #[must_use]
+    pub fn admin_groups(&self) -> Option<GroupPolicy> {
+        let audience = self.admin.audience.clone()?;
+        Some(GroupPolicy {
+            audience,
+            claim: self.admin.group_claim.clone(),
+            read: self.admin.read_groups.clone(),
+            write: self.admin.write_groups.clone(),
+        })
     }
 
     /// The configured clients, as they are registered at `now`.

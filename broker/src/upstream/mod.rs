@@ -5,10 +5,12 @@
 //! - `discovery`: where its endpoints are;
 //! - `login`: the URL that the browser is sent to;
 //! - `tokens`: the code it sends back, redeemed, and tokens renewed;
-//! - `id_token`: who the user is.
+//! - `id_token`: who the user is;
+//! - `access_token`: who an administrator with a token of the IdP is.
 //!
 //! It keeps no login state. `state`, nonce and PKCE verifier are the caller's ([`crate::authorize`]).
 
+mod access_token;
 mod discovery;
 mod id_token;
 mod login;

@@ -196,6 +196,24 @@ fn clients_with_a_url_follow_the_policy_of_registration_unless_told_otherwise() 
 }
 
 #[test]
+fn tokens_for_anything_else_never_administer() {
+    let with_audience = |audience: &str| {
+        let admin = [
+            ("audience".to_owned(), audience.into()),
+            ("write_groups".to_owned(), vec!["ops"].into()),
+        ];
+        with("admin", Table::from_iter(admin))
+    };
+    assert!(with_audience("broker-admin").is_ok());
+    for audience in ["", "nextcloud", "mcp-token-broker", "http://127.0.0.1:4280"] {
+        assert_problem(with_audience(audience), "admin.audience");
+    }
+    assert_problem(with("admin.audience", "broker-admin"), "admin.write_groups");
+    let groups = vec![Value::from("ops")];
+    assert_problem(with("admin.read_groups", groups), "admin.audience");
+}
+
+#[test]
 fn trusted_proxies_are_addresses_and_networks_and_never_everybody() {
     let set = |list: Vec<Value>| with("server.trusted_proxies", list);
     let config = set(vec!["10.0.0.0/8".into(), "::1".into()]).unwrap();

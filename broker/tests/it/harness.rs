@@ -595,6 +595,7 @@ fn plan() -> Plan {
             uid_claim: "preferred_username".to_owned(),
             email_uids: EmailUids::Refused,
             service_accounts: Vec::new(),
+            admin_groups: None,
         },
         upstream: upstream::Config {
             kind: upstream::Kind::Oidc,

@@ -128,6 +128,11 @@ impl Idp {
         Self { shared, task }
     }
 
+    /// Signs whatever a test wants it to have said.
+    pub(crate) fn keys(&self) -> &FakeIssuer {
+        &self.shared.issuer
+    }
+
     pub(crate) fn issuer(&self) -> &str {
         self.shared.issuer.issuer()
     }

@@ -17,6 +17,7 @@ mod idp;
 
 mod admin_access;
 mod admin_clients;
+mod admin_groups;
 mod admin_openapi;
 mod admin_resources;
 mod admin_sessions;
