@@ -206,7 +206,8 @@ pub struct Keys {
     /// bytes in base64 (`openssl rand -base64 32`). The first one seals, all of them open.
     ///
     /// Default: none; then signing keys stand in the database unsealed. `BROKER__KEYS__ENCRYPTION`.
-    /// Set it in production; to change it, put the new key first and keep the old one after it.
+    /// Set it in production; to change it, add the new key at the end of every replica's list before
+    /// it moves to the front of any.
     pub encryption: Vec<EncryptionKey>,
 }
 
