@@ -1,9 +1,10 @@
 //! The admin API: who may use it, what it shows, and what it changes (contract of operators).
 //!
 //! Each request carries an admin token (`broker admin-token create`), of which the database has the
-//! hash, or an access token of the identity provider whose groups administer. Reading needs either role; changes need [`AdminRole::Write`]. Every change writes its audit
-//! row in its own transaction, with before and after, and then asks [`Live`] to look, so that this
-//! replica acts at once; the others follow within a second.
+//! hash, or an access token of the identity provider whose groups administer. Reading needs either
+//! role; changes need `write`. Every change writes its audit row in its own transaction, with before
+//! and after, and then asks [`Live`] to look, so that this replica acts at once; the others follow
+//! within a second.
 
 mod access;
 mod audit;
@@ -16,6 +17,7 @@ mod clients;
 mod grants;
 mod groups;
 mod keys;
+mod offline_grants;
 mod page;
 mod resource_changes;
 mod stats;
@@ -38,6 +40,7 @@ pub use clients::{ClientList, ClientQuery};
 pub use grants::{GrantItem, GrantList, GrantQuery};
 pub use groups::{GroupPolicy, Groups};
 pub use keys::{KeyItem, KeyList, Rotated, RotationQuery};
+pub use offline_grants::{OfflineGrantItem, OfflineGrantQuery, OfflineGrants};
 pub use resource_changes::{NewResource, ResourceChanges};
 pub use stats::{ClientCount, Stats};
 pub use users::{RevokedUser, UserItem, UserList, UserQuery};

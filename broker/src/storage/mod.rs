@@ -42,6 +42,7 @@ pub use audit::{AuditFilter, AuditPage, StoredAuditEvent};
 pub use consents::ConsentsOf;
 pub use error::StoreError;
 pub use grants::GrantFilter;
+pub use offline_grants::OfflineGrantFilter;
 pub use open::{Options, Synchronous, migrate, open};
 pub use open_error::OpenError;
 pub use page::{Page, Position};

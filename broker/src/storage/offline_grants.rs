@@ -11,15 +11,80 @@ use sea_orm::{
 
 use super::entity::client;
 use super::entity::offline_grant::{Column, Entity, Model};
+use super::page::behind;
 use super::row::Row;
-use super::{Repository, StoreError};
+use super::{Page, Position, Repository, StoreError};
 use crate::domain::{
     ClientId, ClientStatus, DownstreamName, OfflineGrant, OfflineGrantId, Subject, Timestamp,
 };
 
 const TABLE: &str = "offline_grants";
 
+/// Which grants an administrator lists.
+#[derive(Debug, Clone, Default)]
+pub struct OfflineGrantFilter {
+    /// Only of this user.
+    pub sub: Option<Subject>,
+    /// Only at this downstream.
+    pub downstream: Option<DownstreamName>,
+    /// Only those that stand.
+    pub is_active: bool,
+}
+
 impl<C: ConnectionTrait> Repository<C> {
+    /// Lists at most `limit` grants for an administrator, newest first, behind `after`.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn list_offline_grants(
+        &self,
+        filter: &OfflineGrantFilter,
+        after: Option<&Position>,
+        limit: u64,
+    ) -> Result<Page<OfflineGrant>, StoreError> {
+        let mut query = Entity::find()
+            .order_by_desc(Column::GrantedAt)
+            .order_by_desc(Column::Id)
+            .limit(limit.saturating_add(1));
+        if let Some(sub) = &filter.sub {
+            query = query.filter(Column::Sub.eq(sub.as_str()));
+        }
+        if let Some(downstream) = &filter.downstream {
+            query = query.filter(Column::Downstream.eq(downstream.as_str()));
+        }
+        if filter.is_active {
+            query = query.filter(Column::WithdrawnAt.is_null());
+        }
+        if let Some(after) = after {
+            query = query.filter(behind(Column::GrantedAt, Column::Id, after));
+        }
+        let grants = query
+            .all(&self.connection)
+            .await?
+            .into_iter()
+            .map(OfflineGrant::try_from)
+            .collect::<Result<_, _>>()?;
+        Ok(Page::of(grants, limit, |grant: &OfflineGrant| Position {
+            at: grant.granted_at,
+            id: grant.id.to_string(),
+        }))
+    }
+
+    /// The grant, withdrawn or not, for an administrator.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn offline_grant(
+        &self,
+        id: &OfflineGrantId,
+    ) -> Result<Option<OfflineGrant>, StoreError> {
+        Entity::find_by_id(id.as_str())
+            .one(&self.connection)
+            .await?
+            .map(OfflineGrant::try_from)
+            .transpose()
+    }
+
     /// What a user has answered, withdrawn grants included, one for each downstream.
     ///
     /// # Errors

@@ -123,6 +123,11 @@ const ROUTES: &[Route] = &[
     admin("/admin/v1/clients/{client_id}/rotate-secret", &["POST"]),
     admin("/admin/v1/grants", &["GET"]),
     admin("/admin/v1/grants/{grant_id}/revoke", &["POST"]),
+    admin("/admin/v1/offline-grants", &["GET"]),
+    admin(
+        "/admin/v1/offline-grants/{offline_grant_id}/withdraw",
+        &["POST"],
+    ),
     admin("/admin/v1/users", &["GET"]),
     admin("/admin/v1/users/{sub}", &["GET"]),
     admin("/admin/v1/users/{sub}/revoke", &["POST"]),

@@ -2,8 +2,8 @@
 
 use broker::crypto;
 use broker::domain::{
-    AuditKind, Client, ClientId, DownstreamName, GrantType, OfflineGrant, OfflineGrantId, Outcome,
-    Subject,
+    Actor, AuditKind, Client, ClientId, DownstreamName, GrantType, OfflineGrant, OfflineGrantId,
+    Outcome, Subject,
 };
 use broker_client::oauth::{ErrorCode, grant_type, token_type};
 use http::StatusCode;
@@ -582,6 +582,41 @@ async fn an_administrator_ends_background_access_with_everything_else_of_a_user(
     let refused = broker.exchange_offline(grant.as_str(), &[]).await;
     refused.assert_refused(400, "invalid_request");
     assert_eq!(browser.get("/account").await.location(), "/account/sign-in");
+}
+
+#[tokio::test]
+async fn an_administrator_sees_background_access_and_withdraws_it() {
+    let (broker, idp) = broker_and_idp().await;
+    Browser::new(&broker).allow(&idp).await;
+    let grant = broker.offline_grants(&alice(&idp)).await.remove(0).id;
+    let admin = Administrator::new(&broker).await;
+    let listed = async |query: String| admin.all(&format!("offline-grants{query}")).await;
+    for (query, expected) in [
+        (String::new(), 1),
+        (format!("?sub={}", alice(&idp)), 1),
+        ("?downstream=nextcloud".to_owned(), 1),
+        ("?downstream=elsewhere".to_owned(), 0),
+        ("?sub=nobody".to_owned(), 0),
+    ] {
+        assert_eq!(listed(query.clone()).await.len(), expected, "{query}");
+    }
+    let withdraw = format!("offline-grants/{grant}/withdraw");
+    for _twice in 0..2 {
+        let answer = admin.post(&withdraw).await;
+        assert_eq!(answer.json()["state"], "withdrawn", "{}", answer.body);
+    }
+    let trail = broker.trail().await;
+    let rows: Vec<_> = trail
+        .iter()
+        .filter(|row| row.kind == AuditKind::OfflineWithdrawn)
+        .collect();
+    assert_eq!(rows.len(), 1, "once is enough");
+    assert_eq!(rows[0].actor, Actor::Administrator("ops".to_owned()));
+    assert_eq!(listed(String::new()).await.len(), 0);
+    assert_eq!(listed("?withdrawn=true".to_owned()).await.len(), 1);
+    let refused = broker.exchange_offline(grant.as_str(), &[]).await;
+    refused.assert_refused(400, "invalid_request");
+    assert_eq!(admin.post("offline-grants/none/withdraw").await.status, 404);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! What can only be looked at: `/admin/v1/audit`, `/grants`, `/users`, `/keys`, `/downstreams`,
+//! What can only be looked at: `/admin/v1/audit`, `/grants`, `/offline-grants`, `/users`, `/keys`, `/downstreams`,
 //! `/stats`.
 
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use axum::extract::State;
 use super::extract::{Asked, Name, Reader};
 use crate::admin::{
     AdminApi, AdminError, AuditList, AuditQuery, DownstreamList, GrantList, GrantQuery, KeyList,
-    Stats, UserItem, UserList, UserQuery,
+    OfflineGrantQuery, OfflineGrants, Stats, UserItem, UserList, UserQuery,
 };
 
 type Api = State<Arc<AdminApi>>;
@@ -29,6 +29,14 @@ pub(super) async fn grants(
     Asked(query): Asked<GrantQuery>,
 ) -> Answer<GrantList> {
     api.grants(query).await.map(Json)
+}
+
+pub(super) async fn offline_grants(
+    _: Reader,
+    State(api): Api,
+    Asked(query): Asked<OfflineGrantQuery>,
+) -> Answer<OfflineGrants> {
+    api.offline_grants(query).await.map(Json)
 }
 
 pub(super) async fn users(

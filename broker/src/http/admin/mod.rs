@@ -46,6 +46,14 @@ pub(super) fn routes(api: Arc<AdminApi>) -> Router {
         )
         .route("/admin/v1/grants", unstored(get(lists::grants)))
         .route("/admin/v1/grants/{grant_id}/revoke", unstored(revoke_grant))
+        .route(
+            "/admin/v1/offline-grants",
+            unstored(get(lists::offline_grants)),
+        )
+        .route(
+            "/admin/v1/offline-grants/{offline_grant_id}/withdraw",
+            unstored(post(revocations::offline_grant)),
+        )
         .route("/admin/v1/users", unstored(get(lists::users)))
         .route("/admin/v1/users/{sub}", unstored(get(lists::user)))
         .route("/admin/v1/users/{sub}/revoke", unstored(revoke_user))

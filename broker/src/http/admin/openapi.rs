@@ -21,8 +21,9 @@ use super::super::error::Problem;
 use crate::admin::{
     AuditList, AuditQuery, ClientChanges, ClientItem, ClientList, ClientQuery, CreatedClient,
     DownstreamList, GrantItem, GrantList, GrantQuery, KeyList, NewClient, NewResource,
-    ResourceChanges, ResourceItem, ResourceList, RevokedUser, Rotated, RotationQuery, SecretQuery,
-    Stats, UserItem, UserList, UserQuery,
+    OfflineGrantItem, OfflineGrantQuery, OfflineGrants, ResourceChanges, ResourceItem,
+    ResourceList, RevokedUser, Rotated, RotationQuery, SecretQuery, Stats, UserItem, UserList,
+    UserQuery,
 };
 
 /// `GET /admin/openapi.json`; it holds nothing that the sources do not.
@@ -176,6 +177,20 @@ fn sessions(document: &mut Document) {
         "/admin/v1/grants/{grant_id}/revoke",
         HttpMethod::Post,
         revoke,
+    );
+
+    let one = json!({"id": "5f0c", "sub": SUB, "downstream": "nextcloud", "scope": "notes.read",
+        "state": "active", "granted_at": MOMENT});
+    let list = read("listOfflineGrants", "List offline grants, newest first.")
+        .query::<OfflineGrantQuery>()
+        .gives::<OfflineGrants>(200, json!({"items": [one.clone()]}));
+    document.add("/admin/v1/offline-grants", HttpMethod::Get, list);
+    let withdraw = write("withdrawOfflineGrant", "Withdraw an offline grant.")
+        .gives::<OfflineGrantItem>(200, one);
+    document.add(
+        "/admin/v1/offline-grants/{offline_grant_id}/withdraw",
+        HttpMethod::Post,
+        withdraw,
     );
 
     let list = read("listUsers", "List users, newest first.")

@@ -1,4 +1,4 @@
-//! What ends things: sessions, everything of a user, the time of a signing key.
+//! What ends things: sessions, background access, everything of a user, the time of a signing key.
 
 use std::sync::Arc;
 
@@ -6,7 +6,9 @@ use axum::Json;
 use axum::extract::State;
 
 use super::extract::{Asked, Name, Writer};
-use crate::admin::{AdminApi, AdminError, GrantItem, RevokedUser, Rotated, RotationQuery};
+use crate::admin::{
+    AdminApi, AdminError, GrantItem, OfflineGrantItem, RevokedUser, Rotated, RotationQuery,
+};
 
 pub(super) async fn grant(
     Writer(by): Writer,
@@ -14,6 +16,14 @@ pub(super) async fn grant(
     Name(id): Name,
 ) -> Result<Json<GrantItem>, AdminError> {
     api.revoke_grant(&by, &id).await.map(Json)
+}
+
+pub(super) async fn offline_grant(
+    Writer(by): Writer,
+    State(api): State<Arc<AdminApi>>,
+    Name(id): Name,
+) -> Result<Json<OfflineGrantItem>, AdminError> {
+    api.withdraw_offline_grant(&by, &id).await.map(Json)
 }
 
 pub(super) async fn user(
