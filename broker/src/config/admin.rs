@@ -25,11 +25,11 @@ pub struct Admin {
     pub group_claim: String,
     /// The groups whose members may look, to the letter.
     ///
-    /// Default `[]`. `BROKER__ADMIN__READ_GROUPS`. For auditors and dashboards.
+    /// Default: none. `BROKER__ADMIN__READ_GROUPS`. For auditors and dashboards.
     pub read_groups: Vec<String>,
     /// The groups whose members may look and change.
     ///
-    /// Default `[]`. `BROKER__ADMIN__WRITE_GROUPS`. For the people who approve clients.
+    /// Default: none. `BROKER__ADMIN__WRITE_GROUPS`. For the people who approve clients.
     pub write_groups: Vec<String>,
 }
 
