@@ -8,10 +8,9 @@
 use broker_client::oauth::{OAuthError, Scope, TokenResponse};
 use serde::Serialize;
 
-use super::client_auth::Credentials;
 use super::exchange::{Target, downstream, requested_form};
 use super::request::scope;
-use super::{Form, TokenEndpoint, claimed, on_the_wire, recorded};
+use super::{Form, TokenEndpoint, on_the_wire, recorded};
 use crate::domain::{
     Actor, AuditEvent, AuditKind, Client, DownstreamName, OfflineGrant, OfflineGrantId, RequestInfo,
 };
@@ -198,9 +197,7 @@ impl TokenEndpoint {
         event: &mut AuditEvent,
     ) -> Result<OfflineGrantList, OAuthError> {
         let form = form?;
-        let credentials = Credentials::read(authorization, &form)?;
-        claimed(event, &credentials);
-        let client = self.clients.authenticate(&credentials).await?;
+        let client = self.clients.identify(&form, authorization, event).await?;
         if !client.background {
             return Err(OAuthError::unauthorized_client(
                 "Only a background client has offline grants.",

@@ -18,7 +18,7 @@ use percent_encoding::percent_decode_str;
 use super::{Assertions, Form};
 use crate::ambient::Ambient;
 use crate::clients::{Clients, Refusal, has_secret};
-use crate::domain::{Client, ClientId, TokenEndpointAuthMethod};
+use crate::domain::{Actor, AuditEvent, Client, ClientId, TokenEndpointAuthMethod};
 use crate::live::Live;
 
 /// What a request says about its client.
@@ -156,16 +156,26 @@ pub struct ClientAuthenticator {
 }
 
 impl ClientAuthenticator {
-    /// The client, if the request proves to be from it and it may be used now.
+    /// Authenticates the client of a request. `event` learns who it claims to be from, also where
+    /// that is not so.
     ///
     /// # Errors
     /// `invalid_client` when it is unknown or its proof is wrong; `unauthorized_client` when it
     /// is blocked, waits for approval or is not trusted any more; `temporarily_unavailable` when its
     /// keys cannot be had.
-    pub(super) async fn authenticate(
+    pub(super) async fn identify(
         &self,
-        credentials: &Credentials,
+        form: &Form,
+        authorization: Option<&str>,
+        event: &mut AuditEvent,
     ) -> Result<Arc<Client>, OAuthError> {
+        let credentials = Credentials::read(authorization, form)?;
+        claimed(event, &credentials);
+        self.authenticate(&credentials).await
+    }
+
+    /// The client, if the request proves to be from it and it may be used now.
+    async fn authenticate(&self, credentials: &Credentials) -> Result<Arc<Client>, OAuthError> {
         let client = self.find(credentials.client_id()).await?.ok_or_else(|| {
             OAuthError::invalid_client("The client is unknown. It may have to register again.")
         })?;
@@ -225,6 +235,16 @@ impl ClientAuthenticator {
             return Ok(Some(client));
         }
         Ok(self.clients.known(&id).await?.map(Arc::new))
+    }
+}
+
+/// Notes who the request claims to be from.
+fn claimed(event: &mut AuditEvent, credentials: &Credentials) {
+    // A stranger chooses this text: what is no client id is not kept.
+    if let Ok(id) = ClientId::parse(credentials.client_id()) {
+        tracing::Span::current().record("client_id", id.as_str());
+        event.actor = Actor::Client(id.as_str().to_owned());
+        event.client_id = Some(id);
     }
 }
 

@@ -10,8 +10,7 @@ use broker_client::oauth::{OAuthError, Scope};
 use broker_client::verify::{Claims, VerifyError};
 use serde::Serialize;
 
-use super::client_auth::Credentials;
-use super::{AccessTokens, ClientAuthenticator, Form, claimed, recorded, unrecorded};
+use super::{AccessTokens, ClientAuthenticator, Form, recorded, unrecorded};
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::crypto;
@@ -107,9 +106,7 @@ impl IntrospectionEndpoint {
         event: &mut AuditEvent,
     ) -> Result<Introspection, OAuthError> {
         let form = form?;
-        let credentials = Credentials::read(authorization, &form)?;
-        claimed(event, &credentials);
-        let client = self.clients.authenticate(&credentials).await?;
+        let client = self.clients.identify(&form, authorization, event).await?;
         // RFC 7662 §2.1: a name alone would let anybody try tokens here.
         if !client.is_confidential() {
             return Err(OAuthError::invalid_client(

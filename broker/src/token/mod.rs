@@ -35,12 +35,11 @@ pub use issue::Issuer;
 pub use revoke::RevocationEndpoint;
 pub use userinfo::{UserInfo, UserInfoEndpoint};
 
-use self::client_auth::Credentials;
 use self::request::TokenRequest;
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::domain::{
-    Actor, AuditEvent, AuditKind, ClientId, EndReason, Grant, GrantType, Outcome, RequestInfo,
+    Actor, AuditEvent, AuditKind, EndReason, Grant, GrantType, Outcome, RequestInfo,
 };
 use crate::exchange::Strategies;
 use crate::live::{CatalogHandle, Live};
@@ -116,9 +115,7 @@ impl TokenEndpoint {
         if grant == GrantType::TokenExchange {
             event.kind = AuditKind::ExchangeRefused;
         }
-        let credentials = Credentials::read(authorization, &form)?;
-        claimed(event, &credentials);
-        let client = self.clients.authenticate(&credentials).await?;
+        let client = self.clients.identify(&form, authorization, event).await?;
         if !client.may_use(grant) {
             return Err(OAuthError::unauthorized_client(
                 "The client is not registered for this grant type.",
@@ -165,16 +162,6 @@ impl TokenEndpoint {
         event: &AuditEvent,
     ) -> Result<(), OAuthError> {
         end_grant(&self.store, &self.live, grant, reason, event).await
-    }
-}
-
-/// Notes who the request claims to be from.
-fn claimed(event: &mut AuditEvent, credentials: &Credentials) {
-    // A stranger chooses this text: what is no client id is not kept.
-    if let Ok(id) = ClientId::parse(credentials.client_id()) {
-        tracing::Span::current().record("client_id", id.as_str());
-        event.actor = Actor::Client(id.as_str().to_owned());
-        event.client_id = Some(id);
     }
 }
 

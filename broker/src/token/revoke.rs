@@ -7,10 +7,7 @@ use std::sync::Arc;
 
 use broker_client::oauth::OAuthError;
 
-use super::client_auth::Credentials;
-use super::{
-    AccessTokens, ClientAuthenticator, Form, claimed, concerns, end_grant, recorded, unrecorded,
-};
+use super::{AccessTokens, ClientAuthenticator, Form, concerns, end_grant, recorded, unrecorded};
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::crypto;
@@ -67,9 +64,7 @@ impl RevocationEndpoint {
         event: &mut AuditEvent,
     ) -> Result<(), OAuthError> {
         let form = form?;
-        let credentials = Credentials::read(authorization, &form)?;
-        claimed(event, &credentials);
-        let client = self.clients.authenticate(&credentials).await?;
+        let client = self.clients.identify(&form, authorization, event).await?;
         // `token_type_hint` would only say where to look first; both places are cheap.
         let Some(grant) = self.grant_of(form.require("token")?).await? else {
             return Ok(());
