@@ -27,6 +27,7 @@ use crate::authorize::{Authorize, Logins};
 use crate::clients::{Clients, KeyReader, Policies};
 use crate::config::Config;
 use crate::domain::{ConsentPolicy, EmailUids, RegistrationPolicy, TrustedProxies, UrlClients};
+use crate::exchange::check::Check;
 use crate::exchange::{Mint, Session, Strategies, Uids, UpstreamExchange};
 use crate::http::{self, AccountPages, BrowserFlow, Endpoints, Health, Observer, Published};
 use crate::keys::Keyring;
@@ -61,6 +62,8 @@ pub struct Parts {
     pub guarded: GuardedClient,
     /// Fetches what the operator names.
     pub http: HttpClient,
+    /// Asks downstreams, which the operator may have at plain `http`.
+    pub downstream_http: HttpClient,
     /// Time and randomness.
     pub ambient: Ambient,
 }
@@ -227,6 +230,12 @@ fn admin_api(parts: &Parts, settings: &Settings) -> AdminApi {
         audit: parts.audit.clone(),
         keyring: parts.keyring.clone(),
         catalog: parts.live.catalog(),
+        check: Check {
+            issuer: settings.issuer.clone(),
+            keyring: parts.keyring.clone(),
+            http: parts.downstream_http.clone(),
+            ambient: parts.ambient.clone(),
+        },
         groups: settings.admin_groups.clone().map(|policy| Groups {
             upstream: Arc::clone(&parts.upstream),
             policy,

@@ -5,6 +5,8 @@ use anyhow::{Context as _, Result};
 use harness::deployment::Deployment;
 use harness::nextcloud::{NextcloudStandIn, ProviderEntry, UserOidc};
 use harness::ports;
+use http::Method;
+use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
@@ -60,6 +62,16 @@ impl Scene {
         self.check_at(None, arguments).await
     }
 
+    /// The same question over the admin API.
+    async fn ask(&self, options: Value) -> Result<Value> {
+        let path = "downstreams/nextcloud/check";
+        self.deployment
+            .administer(Method::POST, path, Some(&options))
+            .await?
+            .success()?
+            .json()
+    }
+
     async fn check_at(&self, uri: Option<&str>, arguments: &[&str]) -> Result<Said> {
         let mut command = Command::new(&binaries().await?.broker);
         command
@@ -81,6 +93,14 @@ impl Scene {
 }
 
 impl Said {
+    /// The names of what was found, in order.
+    fn codes(&self) -> Vec<&str> {
+        let lines = self.text.lines().filter(|line| !line.starts_with(' '));
+        lines
+            .filter_map(|line| line.split_whitespace().nth(1))
+            .collect()
+    }
+
     /// Asserts that this was found, with these words, and how the command ended.
     #[track_caller]
     fn found(&self, severity: &str, code: &str, words: &[&str]) {
@@ -262,6 +282,43 @@ fn a_version_that_opens_sessions_and_provisioning_are_noticed() -> Result<()> {
                 "$ occ user:delete mcp-broker-check-",
             ],
         );
+        Ok(())
+    })
+}
+
+#[test]
+fn the_admin_api_says_what_the_command_says() -> Result<()> {
+    run(async {
+        let scene = Scene::new().await?;
+        let alice = || json!({ "user": "alice" });
+        for state in ["as documented", "no bearer check", "a second factor"] {
+            match state {
+                "no bearer check" => scene.provider(|entry| entry.check_bearer = false).await,
+                "a second factor" => {
+                    scene.provider(|_| ()).await;
+                    scene.nextcloud.set_second_factor("alice", true);
+                }
+                _ => {}
+            }
+            let said = scene.check(&["--user", "alice"]).await?;
+            let found = scene.ask(alice()).await?;
+            assert_eq!(found["good"], said.is_good, "{state}: {found}");
+            let findings = found["findings"].as_array().context("no findings")?;
+            let codes: Vec<_> = findings
+                .iter()
+                .filter_map(|finding| finding["code"].as_str())
+                .collect();
+            assert_eq!(codes, said.codes(), "{state}");
+            for finding in findings {
+                let text = finding["text"].as_str().context("no text")?;
+                assert!(said.text.contains(text), "{state}: {text}");
+            }
+        }
+        let rows = scene.deployment.audit("event=downstream.checked").await?;
+        let administrators = rows
+            .iter()
+            .filter(|row| row["actor"]["kind"] == "administrator" && row["request_id"].is_string());
+        assert_eq!(administrators.count(), 3, "{rows:?}");
         Ok(())
     })
 }

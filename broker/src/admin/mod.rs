@@ -11,6 +11,7 @@ mod audit;
 mod body;
 mod catalog;
 mod change;
+mod checks;
 mod client_changes;
 mod client_item;
 mod clients;
@@ -27,6 +28,7 @@ mod version;
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::domain::AuditEvent;
+use crate::exchange::check::Check;
 use crate::keys::{KeyError, Keyring};
 use crate::live::{CatalogHandle, Live};
 use crate::storage::{Store, StoreError, Transaction};
@@ -34,6 +36,7 @@ use crate::storage::{Store, StoreError, Transaction};
 pub use access::{Administrator, Refusals};
 pub use audit::{AuditItem, AuditList, AuditQuery};
 pub use catalog::{DownstreamItem, DownstreamList, ResourceItem, ResourceList};
+pub use checks::{CheckOptions, CheckedDownstream};
 pub use client_changes::{ClientChanges, CreatedClient, NewClient, SecretQuery};
 pub use client_item::ClientItem;
 pub use clients::{ClientList, ClientQuery};
@@ -58,6 +61,8 @@ pub struct AdminApi {
     pub keyring: Keyring,
     /// The resources and downstreams.
     pub catalog: CatalogHandle,
+    /// Asks downstreams whether they would accept our tokens.
+    pub check: Check,
     /// Groups of the identity provider that administer, if there are any.
     pub groups: Option<Groups>,
     /// Bounds how many refusals are recorded.

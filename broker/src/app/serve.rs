@@ -143,6 +143,10 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
         upstream_tokens,
         guarded: guarded_client(&config.url_clients())?,
         http: HttpClient::new(&Options::default())?,
+        downstream_http: HttpClient::new(&Options {
+            allow_insecure_http: true,
+            ..Options::default()
+        })?,
         ambient,
     })
 }

@@ -139,6 +139,7 @@ const ROUTES: &[Route] = &[
         &["GET", "PUT", "DELETE"],
     ),
     admin("/admin/v1/downstreams", &["GET"]),
+    admin("/admin/v1/downstreams/{name}/check", &["POST"]),
     admin("/admin/v1/stats", &["GET"]),
     route(
         "/admin/openapi.json",

@@ -207,6 +207,11 @@ impl Broker {
             upstream_tokens,
             guarded: guarded_client(&plan.settings.url_clients).unwrap(),
             http: HttpClient::new(&Options::default()).unwrap(),
+            downstream_http: HttpClient::new(&Options {
+                allow_insecure_http: true,
+                ..Options::default()
+            })
+            .unwrap(),
             ambient,
         };
         let routers = app::routers(&parts, &plan.settings);

@@ -16,6 +16,7 @@ mod harness;
 mod idp;
 
 mod admin_access;
+mod admin_checks;
 mod admin_clients;
 mod admin_groups;
 mod admin_openapi;

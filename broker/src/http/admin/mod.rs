@@ -1,6 +1,7 @@
 //! `/admin/…`, on the admin listener only: extract, call [`AdminApi`], answer.
 
 mod answer;
+mod checks;
 mod clients;
 mod extract;
 mod lists;
@@ -62,6 +63,10 @@ pub(super) fn routes(api: Arc<AdminApi>) -> Router {
         .route("/admin/v1/resources", unstored(resources))
         .route("/admin/v1/resources/{resource_id}", unstored(resource))
         .route("/admin/v1/downstreams", unstored(get(lists::downstreams)))
+        .route(
+            "/admin/v1/downstreams/{name}/check",
+            unstored(post(checks::downstream)),
+        )
         .route("/admin/v1/stats", unstored(get(lists::stats)))
         .route("/admin/openapi.json", unstored(get(openapi::get)))
         .with_state(api)

@@ -13,11 +13,11 @@ use utoipa::openapi::{OpenApi, Required};
 
 use self::describe::{Document, open, read, write};
 use crate::admin::{
-    AuditList, AuditQuery, ClientChanges, ClientItem, ClientList, ClientQuery, CreatedClient,
-    DownstreamList, GrantItem, GrantList, GrantQuery, KeyList, NewClient, NewResource,
-    OfflineGrantItem, OfflineGrantQuery, OfflineGrants, ResourceChanges, ResourceItem,
-    ResourceList, RevokedUser, Rotated, RotationQuery, SecretQuery, Stats, UserItem, UserList,
-    UserQuery,
+    AuditList, AuditQuery, CheckOptions, CheckedDownstream, ClientChanges, ClientItem, ClientList,
+    ClientQuery, CreatedClient, DownstreamList, GrantItem, GrantList, GrantQuery, KeyList,
+    NewClient, NewResource, OfflineGrantItem, OfflineGrantQuery, OfflineGrants, ResourceChanges,
+    ResourceItem, ResourceList, RevokedUser, Rotated, RotationQuery, SecretQuery, Stats, UserItem,
+    UserList, UserQuery,
 };
 
 /// `GET /admin/openapi.json`; it holds nothing that the sources do not.
@@ -242,6 +242,26 @@ fn rest(document: &mut Document) {
         }]}),
     );
     document.add("/admin/v1/downstreams", HttpMethod::Get, downstreams);
+    let check = write(
+        "checkDownstream",
+        "Ask a Nextcloud whether it would accept our tokens, and if not, why not.",
+    )
+    .may_take::<CheckOptions>(json!({"user": "alice"}))
+    .gives::<CheckedDownstream>(
+        200,
+        json!({
+            "downstream": "nextcloud", "user": "alice", "good": false,
+            "findings": [{
+                "severity": "problem", "code": "account_disabled",
+                "text": "The account alice is disabled.", "commands": ["occ user:enable alice"],
+            }],
+        }),
+    );
+    document.add(
+        "/admin/v1/downstreams/{name}/check",
+        HttpMethod::Post,
+        check,
+    );
     let stats = read("getStats", "How much there is of everything.").gives::<Stats>(
         200,
         json!({

@@ -69,13 +69,22 @@ impl Operation {
     }
 
     /// It takes this body.
-    pub(super) fn takes<T: ToSchema>(mut self, example: Value) -> Self {
+    pub(super) fn takes<T: ToSchema>(self, example: Value) -> Self {
+        self.body::<T>(Required::True, example)
+    }
+
+    /// It takes this body, or none.
+    pub(super) fn may_take<T: ToSchema>(self, example: Value) -> Self {
+        self.body::<T>(Required::False, example)
+    }
+
+    fn body<T: ToSchema>(mut self, required: Required, example: Value) -> Self {
         let content = ContentBuilder::new()
             .schema(Some(self.refer::<T>()))
             .example(Some(example));
         let body = RequestBodyBuilder::new()
             .content("application/json", content.build())
-            .required(Some(Required::True));
+            .required(Some(required));
         self.builder = self.builder.request_body(Some(body.build()));
         self.fails(&[400, 415])
     }
