@@ -6,12 +6,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use broker_client::oauth::Scope;
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
+use serde_json::{Map, Value};
 
 use super::body::{LONGEST_NAME, list, member, text};
 use super::client_item::note_change;
 use super::clients::{changed, client_in};
-use super::{AdminApi, AdminError, Administrator, ClientItem, Precondition};
+use super::{AdminApi, AdminError, Administrator, ClientItem, Precondition, client_keys};
 use crate::clients::{RotationError, SecretRotation};
 use crate::crypto::Handle;
 use crate::domain::{
@@ -43,9 +43,16 @@ pub struct NewClient {
     /// redirect URIs, token exchange when it may exchange.
     #[serde(default)]
     grant_types: Option<Vec<String>>,
-    /// How it proves itself: `none`, `client_secret_basic` or `client_secret_post`; left out, `none`.
+    /// How it proves itself: `none`, `client_secret_basic`, `client_secret_post` or `private_key_jwt`;
+    /// left out, `none`.
     #[serde(default)]
     token_endpoint_auth_method: Option<String>,
+    /// The public keys of a client that signs with `private_key_jwt`, a JWK Set (RFC 7517).
+    #[serde(default)]
+    jwks: Option<Map<String, Value>>,
+    /// Where they are instead, for a client that changes them: a URL on the public internet.
+    #[serde(default)]
+    jwks_uri: Option<String>,
     /// What it asks for when a request names no scope.
     #[serde(default)]
     scope: Option<String>,
@@ -73,9 +80,17 @@ pub struct ClientChanges {
     /// The grants it may use, as for a new client.
     #[serde(default)]
     grant_types: Option<Vec<String>>,
-    /// How it proves itself, as for a new client. With `none` its secrets are forgotten.
+    /// How it proves itself, as for a new client. Its secrets are forgotten unless it has to send one,
+    /// and its keys when it has to.
     #[serde(default)]
     token_endpoint_auth_method: Option<String>,
+    /// The public keys of a client that signs with `private_key_jwt`, a JWK Set (RFC 7517). Left out,
+    /// those that it has stay.
+    #[serde(default)]
+    jwks: Option<Map<String, Value>>,
+    /// Where they are instead, for a client that changes them: a URL on the public internet.
+    #[serde(default)]
+    jwks_uri: Option<String>,
     /// What it asks for when a request names no scope.
     #[serde(default)]
     scope: Option<String>,
@@ -115,6 +130,7 @@ struct Decided {
     redirect_uris: Vec<RedirectUri>,
     grant_types: Vec<GrantType>,
     auth_method: TokenEndpointAuthMethod,
+    keys: Map<String, Value>,
     scope: Option<Scope>,
     serves: Vec<ResourceUri>,
     exchange: Vec<DownstreamName>,
@@ -145,13 +161,17 @@ impl AdminApi {
             redirect_uris: new.redirect_uris,
             grant_types: new.grant_types,
             token_endpoint_auth_method: new.token_endpoint_auth_method,
+            jwks: new.jwks,
+            jwks_uri: new.jwks_uri,
             scope: new.scope,
             serves: new.serves,
             exchange: new.exchange,
             background: new.background,
         })?;
-        check_method(decided.auth_method, None)?;
-        let secret = (decided.auth_method != TokenEndpointAuthMethod::None)
+        let metadata = client_keys::metadata(decided.auth_method, decided.keys, None)?;
+        let secret = decided
+            .auth_method
+            .is_shared_secret()
             .then(|| Handle::generate(&self.ambient));
         let client = Client {
             id,
@@ -166,7 +186,7 @@ impl AdminApi {
             serves: decided.serves,
             exchange: decided.exchange,
             background: decided.background,
-            metadata: Map::new(),
+            metadata,
             registration_token: None,
             created_at: now,
             updated_at: now,
@@ -217,7 +237,7 @@ impl AdminApi {
             ));
         }
         let decided = self.decide(changes)?;
-        check_method(decided.auth_method, Some(client.auth_method))?;
+        let metadata = client_keys::metadata(decided.auth_method, decided.keys, Some(&client))?;
         let next = changed(
             Client {
                 name: decided.name,
@@ -233,6 +253,7 @@ impl AdminApi {
                 serves: decided.serves,
                 exchange: decided.exchange,
                 background: decided.background,
+                metadata,
                 ..client.clone()
             },
             now,
@@ -316,6 +337,7 @@ impl AdminApi {
             redirect_uris,
             grant_types,
             auth_method,
+            keys: client_keys::entered(asked.jwks, asked.jwks_uri)?,
             scope: asked
                 .scope
                 .map(|scope| scope.parse())
@@ -344,7 +366,7 @@ impl AdminApi {
         {
             return Err(member(
                 "background",
-                &"goes with a secret and exchange, and with neither serves nor redirect_uris",
+                &"goes with a secret or keys and with exchange, and with neither serves nor redirect_uris",
             ));
         }
         if has(GrantType::RefreshToken) && !has(GrantType::AuthorizationCode) {
@@ -382,22 +404,6 @@ impl AdminApi {
         }
         Ok(())
     }
-}
-
-/// A client signs with keys that it registered or that are configured: neither is done here.
-fn check_method(
-    asked: TokenEndpointAuthMethod,
-    now: Option<TokenEndpointAuthMethod>,
-) -> Result<(), AdminError> {
-    let signs = asked != TokenEndpointAuthMethod::None && !asked.is_shared_secret();
-    if signs && now != Some(asked) {
-        return Err(member(
-            "token_endpoint_auth_method",
-            &"must be none, client_secret_basic or client_secret_post; a client that signs \
-              registers its keys itself, or is configured with them",
-        ));
-    }
-    Ok(())
 }
 
 /// The grants of a client that says nothing of them.

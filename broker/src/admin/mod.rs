@@ -14,6 +14,7 @@ mod change;
 mod checks;
 mod client_changes;
 mod client_item;
+mod client_keys;
 mod clients;
 mod grants;
 mod groups;

@@ -7,6 +7,7 @@ use broker_client::testing::FakeIssuer;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::administrator::{Administrator, assert_problem};
 use crate::documents::{DocumentServer, Published};
 use crate::harness::{AGENT, Answer, Broker, ISSUER, NOW, VERIFIER, WEB_APP, client};
 
@@ -306,4 +307,108 @@ async fn a_client_registers_with_its_keys_and_redeems_a_code() {
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{wrong}");
         assert_eq!(answer.json()["error"], "invalid_client_metadata");
     }
+}
+
+/// What an administrator enters of a client that signs.
+fn entered(change: &Value) -> Value {
+    let mut body = json!({
+        "client_id": SIGNER,
+        "redirect_uris": ["http://127.0.0.1:33418/callback"],
+        "token_endpoint_auth_method": "private_key_jwt",
+    });
+    let members = body.as_object_mut().unwrap();
+    members.extend(change.as_object().unwrap().clone());
+    body
+}
+
+#[tokio::test]
+async fn an_administrator_enters_a_client_that_signs_and_changes_its_keys() {
+    let broker = Broker::start().await;
+    let admin = Administrator::new(&broker).await;
+    let signs = FakeIssuer::new(SIGNER);
+    let body = entered(&json!({ "jwks": signs.jwks() }));
+    let created = admin.create("clients", &body).await;
+    assert_eq!(created.status, StatusCode::CREATED, "{}", created.body);
+    let created = created.json();
+    assert_eq!(created.get("client_secret"), None, "it has none to send");
+    assert_eq!(created["secrets"], json!([]));
+    assert_eq!(created["metadata"], json!({ "jwks": signs.jwks() }));
+    let row = broker.newest().await;
+    assert_eq!(row.details["after"]["metadata"]["jwks"], signs.jwks());
+    let attempt = || async {
+        let assertion = sign(&signs, &assertion_claims(SIGNER));
+        present(&broker, &assertion, &[]).await
+    };
+    assert_authenticated(&attempt().await);
+
+    let path = format!("clients/{SIGNER}");
+    let update = |change: Value| {
+        let mut body = entered(&change);
+        body.as_object_mut().unwrap().remove("client_id");
+        let (admin, path) = (&admin, &path);
+        async move {
+            let any = [("if-match", "*")];
+            admin.call("PUT", path, &any, Some(&body)).await
+        }
+    };
+    let renamed = update(json!({ "client_name": "Notes" })).await;
+    assert_eq!(renamed.status, StatusCode::OK, "{}", renamed.body);
+    assert_eq!(renamed.json()["metadata"]["jwks"], signs.jwks(), "it stays");
+    assert_authenticated(&attempt().await);
+
+    let elsewhere = json!({ "jwks_uri": "https://a.example/jwks" });
+    let moved = update(elsewhere.clone()).await;
+    assert_eq!(moved.json()["metadata"], elsewhere, "in one place only");
+    let other = FakeIssuer::new(SIGNER);
+    update(json!({ "jwks": other.jwks() })).await;
+    attempt().await.assert_refused(401, "invalid_client");
+    update(json!({ "jwks": signs.jwks() })).await;
+    assert_authenticated(&attempt().await);
+
+    let secret = json!({ "token_endpoint_auth_method": "client_secret_post" });
+    let secret = update(secret).await;
+    assert_eq!(secret.json()["metadata"], json!({}), "a secret instead");
+    attempt().await.assert_refused(401, "invalid_client");
+}
+
+#[tokio::test]
+async fn keys_that_an_administrator_enters_are_judged_as_those_of_a_registration() {
+    let broker = Broker::start().await;
+    let admin = Administrator::new(&broker).await;
+    let signs = FakeIssuer::new(SIGNER);
+    let mut private = signs.jwks()["keys"][0].clone();
+    private["d"] = "AA".into();
+    for (change, named) in [
+        (json!({}), "jwks"),
+        (json!({ "jwks": { "keys": [] } }), "1 to 20 public keys"),
+        (json!({ "jwks": { "keys": [private] } }), "private key"),
+        (json!({ "jwks_uri": "file:///etc/passwd" }), "web address"),
+        (
+            json!({ "jwks": signs.jwks(), "jwks_uri": "https://a.example/jwks" }),
+            "exclude each other",
+        ),
+        (
+            json!({ "jwks": signs.jwks(), "token_endpoint_auth_method": "none" }),
+            "private_key_jwt",
+        ),
+        (
+            json!({ "jwks": signs.jwks(), "token_endpoint_auth_method": "client_secret_basic" }),
+            "private_key_jwt",
+        ),
+        (
+            json!({ "token_endpoint_auth_method": "service_account_jwt" }),
+            "configured",
+        ),
+    ] {
+        let answer = admin.create("clients", &entered(&change)).await;
+        assert_problem(&answer, 400, "invalid-body");
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(named), "{change}: {detail}");
+        assert!(!detail.contains(".."), "{detail}");
+    }
+    assert_problem(
+        &admin.get(&format!("clients/{SIGNER}")).await,
+        404,
+        "not-found",
+    );
 }
