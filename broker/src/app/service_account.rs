@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use broker_client::keys::{KeySource, RemoteKeySet};
+use broker_client::keys::{KeyAccess, KeySource, RemoteKeySet};
 
 use super::Parts;
 use crate::config::{Config, Jwks};
@@ -23,6 +23,8 @@ pub struct ServiceAccountSettings {
     pub audience: Option<String>,
     /// The platform's keys.
     pub keys: Jwks,
+    /// What its URL wants to see.
+    pub access: KeyAccess,
 }
 
 /// What the configuration says.
@@ -35,6 +37,7 @@ pub(super) fn settings(config: &Config) -> Vec<ServiceAccountSettings> {
             subject: account.subject.clone(),
             audience: account.audience.clone(),
             keys: account.jwks.clone(),
+            access: account.access.clone(),
         })
     });
     accounts.collect()
@@ -48,9 +51,12 @@ pub(super) fn trusted(
     let accounts = settings.iter().map(|account| {
         let clock = Arc::clone(&parts.ambient.clock);
         let keys: Arc<dyn KeySource> = match &account.keys {
-            Jwks::Url(url) => Arc::new(RemoteKeySet::from_url(
-                parts.http.clone(),
+            Jwks::Url(url) if account.access == KeyAccess::default() => Arc::new(
+                RemoteKeySet::from_url(parts.http.clone(), url.clone(), clock),
+            ),
+            Jwks::Url(url) => Arc::new(RemoteKeySet::from_protected_url(
                 url.clone(),
+                account.access.clone(),
                 clock,
             )),
             Jwks::File(path) => Arc::new(RemoteKeySet::from_file(path.clone(), clock)),

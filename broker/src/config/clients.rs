@@ -1,11 +1,11 @@
 //! `[[clients]]`: clients that need no registration.
 
-use broker_client::secret::Secret;
-
+use broker_client::keys::KeyAccess;
 use broker_client::oauth::Scope;
+use broker_client::secret::Secret;
 use serde_json::{Map, Value};
 
-use super::jwks::Jwks;
+use super::jwks::{FilePath, Jwks};
 use super::read::Section;
 use crate::domain::{ClientId, DownstreamName, RedirectUri, ResourceUri};
 
@@ -77,6 +77,12 @@ pub struct ServiceAccount {
     /// The cluster's keys: a URL, or `{ file = "…" }` with the output of
     /// `kubectl get --raw /openid/v1/jwks`, which is read again every ten minutes. Required.
     pub jwks: Jwks,
+    /// The files with the token to show at that URL and with the only certificate authorities to
+    /// trust there: `jwks_token` and `jwks_ca`, each `{ file = "…" }`. Default: none.
+    ///
+    /// For the API server's own URL, which answers service accounts only: `/var/run/secrets/…` of
+    /// the broker's pod has both. They are read for every request.
+    pub access: KeyAccess,
 }
 
 impl ServiceAccount {
@@ -85,12 +91,21 @@ impl ServiceAccount {
         let subject = section.required("subject", "system:serviceaccount:NAMESPACE:NAME");
         let audience = section.optional("audience");
         let jwks = section.required("jwks", "the cluster's keys: a URL, or { file = \"…\" }");
+        let access = KeyAccess {
+            token: section.optional("jwks_token").map(|FilePath(path)| path),
+            roots: section.optional("jwks_ca").map(|FilePath(path)| path),
+        };
+        if matches!(jwks, Some(Jwks::File(_))) && (access.token.is_some() || access.roots.is_some())
+        {
+            section.problem("jwks", "is a file: jwks_token and jwks_ca are for a URL");
+        }
         section.finish();
         Some(Self {
             issuer: issuer?,
             subject: subject?,
             audience,
             jwks: jwks?,
+            access,
         })
     }
 }

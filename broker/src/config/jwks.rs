@@ -19,14 +19,27 @@ pub enum Jwks {
     File(PathBuf),
 }
 
+/// A file that is read when it is needed, written `{ file = "/path" }`.
+pub(super) struct FilePath(pub(super) PathBuf);
+
+impl FromValue for FilePath {
+    fn from_value(value: Value) -> Result<Self, String> {
+        if let Value::Table(mut table) = value
+            && let (Some(Value::String(path)), true) = (table.remove("file"), table.is_empty())
+        {
+            return Ok(Self(path.into()));
+        }
+        Err(r#"must be { file = "/path" }"#.to_owned())
+    }
+}
+
 impl FromValue for Jwks {
     fn from_value(value: Value) -> Result<Self, String> {
         const FORMS: &str = r#"must be a URL, or { file = "/path" }"#;
-        if let Value::Table(mut table) = value {
-            return match (table.remove("file"), table.is_empty()) {
-                (Some(Value::String(path)), true) => Ok(Self::File(path.into())),
-                _ => Err(FORMS.to_owned()),
-            };
+        if matches!(value, Value::Table(_)) {
+            return FilePath::from_value(value)
+                .map(|FilePath(path)| Self::File(path))
+                .map_err(|_| FORMS.to_owned());
         }
         Url::from_value(value)
             .map(Self::Url)

@@ -134,7 +134,9 @@ fn visit(table: &Table, path: &str, check: &mut impl FnMut(&str, BTreeSet<&str>)
         } else {
             format!("{path}.{key}")
         };
-        let free = ["scopes", "authorize_parameters"].contains(&key.as_str());
+        // The last two are values: `{ file = "…" }`.
+        let free = ["scopes", "authorize_parameters", "jwks_token", "jwks_ca"];
+        let free = free.contains(&key.as_str());
         let in_list = value
             .as_array()
             .and_then(|list| list[..].first()?.as_table());
@@ -603,6 +605,17 @@ fn a_configured_client_proves_itself_in_one_of_three_ways() {
         (
             account.replace("subject = \"s\", ", ""),
             "clients[0].service_account.subject",
+        ),
+        (
+            account.replace(" }", ", jwks_token = \"eyJ\" }"),
+            "clients[0].service_account.jwks_token",
+        ),
+        (
+            account.replace(
+                "\"https://c.example/k\"",
+                "{ file = \"/k\" }, jwks_ca = { file = \"/c\" }",
+            ),
+            "clients[0].service_account.jwks",
         ),
     ] {
         let found = problems(read_with(&proof));

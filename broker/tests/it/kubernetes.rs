@@ -1,16 +1,23 @@
 //! A pod proves itself with its Kubernetes service-account token: no shared secret.
 
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::routing::get;
+use axum::{Json, Router};
 use broker::app::ServiceAccountSettings;
 use broker::config::Jwks;
 use broker::domain::{
     Client, ClientId, DownstreamName, GrantType, ResourceUri, TokenEndpointAuthMethod,
 };
+use broker_client::keys::KeyAccess;
 use broker_client::oauth::{grant_type, token_type};
 use broker_client::testing::FakeIssuer;
+use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use url::Url;
 
 use crate::documents::{DocumentServer, Published};
 use crate::harness::{Answer, Broker, ISSUER, NOW, Plan, RESOURCE, client};
@@ -20,7 +27,7 @@ const CLUSTER: &str = "https://kubernetes.default.svc.cluster.local";
 const ACCOUNT: &str = "system:serviceaccount:mcp:gateway";
 const POD: &str = "pod";
 
-/// A file with a cluster's keys, gone when the test is.
+/// A file with a cluster's keys or something else, gone when the test is.
 struct KeyFile(PathBuf);
 
 impl KeyFile {
@@ -28,6 +35,13 @@ impl KeyFile {
         let name = format!("broker-jwks-{}", uuid::Uuid::now_v7());
         let file = Self(std::env::temp_dir().join(name));
         file.write(cluster);
+        file
+    }
+
+    fn with(text: &str) -> Self {
+        let name = format!("broker-key-access-{}", uuid::Uuid::now_v7());
+        let file = Self(std::env::temp_dir().join(name));
+        std::fs::write(&file.0, text).unwrap();
         file
     }
 
@@ -44,12 +58,17 @@ impl Drop for KeyFile {
 
 /// A gateway that runs as [`ACCOUNT`] of the cluster whose keys are there.
 fn trust(plan: &mut Plan, keys: Jwks) {
+    trust_with(plan, keys, KeyAccess::default());
+}
+
+fn trust_with(plan: &mut Plan, keys: Jwks, access: KeyAccess) {
     plan.settings.service_accounts.push(ServiceAccountSettings {
         client_id: ClientId::parse(POD).unwrap(),
         issuer: CLUSTER.to_owned(),
         subject: ACCOUNT.to_owned(),
         audience: None,
         keys,
+        access,
     });
     plan.clients.push(Client {
         auth_method: TokenEndpointAuthMethod::ServiceAccountJwt,
@@ -164,6 +183,80 @@ async fn new_keys_of_the_cluster_are_found_in_the_file_and_at_the_url() {
             publish();
             broker.advance(Duration::from_mins(1)).await;
         }
+    }
+}
+
+/// An API server that shows its keys to service accounts only. Returns the address of the keys, and
+/// what to change to make it want another token.
+async fn api_server(cluster: &FakeIssuer, token: &'static str) -> (Url, Arc<Mutex<&'static str>>) {
+    let wanted = Arc::new(Mutex::new(token));
+    let expected = Arc::clone(&wanted);
+    let keys = cluster.jwks();
+    let router = Router::new().route(
+        "/openid/v1/jwks",
+        get(async move |headers: HeaderMap| {
+            let shown = headers.get(header::AUTHORIZATION);
+            let bearer = format!("Bearer {}", *expected.lock().unwrap());
+            if shown.is_some_and(|shown| shown == &bearer) {
+                Ok(Json(keys))
+            } else {
+                Err(StatusCode::FORBIDDEN)
+            }
+        }),
+    );
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/openid/v1/jwks", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url.parse().unwrap(), wanted)
+}
+
+#[tokio::test]
+async fn the_api_server_is_shown_the_token_that_the_file_holds_now() {
+    let cluster = FakeIssuer::new(CLUSTER);
+    let (url, wanted) = api_server(&cluster, "first").await;
+    let file = KeyFile::with("first\n");
+    let access = KeyAccess {
+        token: Some(file.0.clone()),
+        roots: None,
+    };
+    let broker = Broker::planned(|plan| trust_with(plan, Jwks::Url(url), access)).await;
+    let attempt = async || {
+        let session = broker.session().await.access;
+        exchange(&broker, &session, &sign(&cluster, &projected()), POD).await
+    };
+    assert_eq!(attempt().await.status, 200);
+    // The kubelet has replaced the token; the keys are fetched anew after ten minutes.
+    *wanted.lock().unwrap() = "second";
+    std::fs::write(&file.0, "second").unwrap();
+    broker.advance(Duration::from_mins(11)).await;
+    assert_eq!(attempt().await.status, 200);
+}
+
+#[tokio::test]
+async fn without_the_api_servers_trust_nobody_gets_in_and_it_is_a_passing_fault() {
+    let cluster = FakeIssuer::new(CLUSTER);
+    let no_certificate = KeyFile::with("no certificate");
+    let another_token = KeyFile::with("another");
+    for access in [
+        KeyAccess::default(),
+        KeyAccess {
+            token: Some(another_token.0.clone()),
+            roots: None,
+        },
+        KeyAccess {
+            token: Some("/nowhere/at/all".into()),
+            roots: None,
+        },
+        KeyAccess {
+            token: None,
+            roots: Some(no_certificate.0.clone()),
+        },
+    ] {
+        let (url, _) = api_server(&cluster, "token").await;
+        let broker = Broker::planned(|plan| trust_with(plan, Jwks::Url(url), access)).await;
+        let session = broker.session().await.access;
+        let answer = exchange(&broker, &session, &sign(&cluster, &projected()), POD).await;
+        answer.assert_refused(503, "temporarily_unavailable");
     }
 }
 

@@ -34,6 +34,8 @@ pub struct Options {
     ///
     /// For URLs that the operator configured, inside a network that the operator trusts.
     pub allow_insecure_http: bool,
+    /// The only certificate authorities that are trusted, in PEM. Default: the machine's.
+    pub roots: Option<Bytes>,
 }
 
 impl Default for Options {
@@ -43,6 +45,7 @@ impl Default for Options {
             connect_timeout: Duration::from_secs(3),
             body_limit: 256 * 1024,
             allow_insecure_http: false,
+            roots: None,
         }
     }
 }
@@ -55,6 +58,9 @@ pub enum HttpError {
     /// The client cannot be built: no usable TLS set-up on this machine.
     #[error("the HTTP client cannot be set up; are CA certificates installed on this machine?")]
     Setup(#[source] reqwest::Error),
+    /// [`Options::roots`] holds no certificates.
+    #[error("the CA certificates cannot be used")]
+    Roots(#[source] Option<reqwest::Error>),
     /// The URL is neither `https:` nor a loopback `http:`.
     #[error("the URL is not https")]
     Insecure,
@@ -149,9 +155,23 @@ pub struct HttpClient {
 ///
 /// # Errors
 ///
-/// [`HttpError::Setup`] when TLS cannot be set up on this machine.
+/// [`HttpError::Setup`] when TLS cannot be set up on this machine, [`HttpError::Roots`] when
+/// [`Options::roots`] cannot be used.
 pub fn client(options: &Options) -> Result<reqwest::Client, HttpError> {
-    builder(options).build().map_err(HttpError::Setup)
+    let mut builder = builder(options);
+    if let Some(pem) = &options.roots {
+        builder = builder.tls_certs_only(certificates(pem)?);
+    }
+    builder.build().map_err(HttpError::Setup)
+}
+
+/// The certificates of a PEM file; a file without any is a mistake.
+fn certificates(pem: &[u8]) -> Result<Vec<reqwest::Certificate>, HttpError> {
+    match reqwest::Certificate::from_pem_bundle(pem) {
+        Ok(none) if none.is_empty() => Err(HttpError::Roots(None)),
+        Ok(certificates) => Ok(certificates),
+        Err(error) => Err(HttpError::Roots(Some(error))),
+    }
 }
 
 /// What every client of this crate has in common.
@@ -177,7 +197,7 @@ impl HttpClient {
     ///
     /// # Errors
     ///
-    /// [`HttpError::Setup`] when TLS cannot be set up on this machine.
+    /// As [`client`].
     pub fn new(options: &Options) -> Result<Self, HttpError> {
         Ok(Self {
             client: client(options)?,

@@ -14,7 +14,7 @@ use serde::Deserialize;
 
 pub(crate) use jwk::Material;
 pub use jwk::{Algorithm, InvalidKey, VerificationKey};
-pub use remote::RemoteKeySet;
+pub use remote::{KeyAccess, RemoteKeySet};
 
 use crate::BoxError;
 

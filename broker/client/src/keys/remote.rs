@@ -8,15 +8,17 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, StatusCode};
+use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue, StatusCode};
 use tokio::task::JoinError;
 use url::Url;
 
 use super::{InvalidKey, KeySet, KeySource, KeySourceError, VerificationKey};
 use crate::ambient::Clock;
 use crate::discovery::{Discovery, DiscoveryError};
-use crate::http::{Answer, GuardError, GuardedClient, HttpClient, HttpError};
+use crate::http::{Answer, GuardError, GuardedClient, HttpClient, HttpError, Options};
 use crate::refreshing::{Limits, Refreshing};
+use crate::secret::Secret;
 
 /// A key that was withdrawn is forgotten after this long; a new one is found at once, because an
 /// unknown `kid` looks again.
@@ -52,6 +54,8 @@ enum FetchError {
     Guarded(#[source] GuardError),
     #[error("the JWKS file cannot be read")]
     File(#[source] io::Error),
+    #[error("the token or the CA certificates for the JWKS request cannot be read")]
+    Access(#[source] io::Error),
     #[error("the JWKS request was answered with status {0}")]
     Status(StatusCode),
     #[error("the answer is no JWKS")]
@@ -60,7 +64,33 @@ enum FetchError {
     Aborted(#[from] JoinError),
 }
 
+/// How to get at keys that are not shown to everybody, such as those of a Kubernetes API server.
+///
+/// Both files belong to somebody who replaces them (the kubelet), so they are read for every request.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyAccess {
+    /// The file with the bearer token to show (RFC 6750).
+    pub token: Option<PathBuf>,
+    /// The file with the only certificate authorities to trust, in PEM; the machine's when `None`.
+    pub roots: Option<PathBuf>,
+}
+
 impl RemoteKeySet {
+    /// The keys at a known URL that wants to know who asks.
+    #[must_use]
+    pub fn from_protected_url(url: Url, access: KeyAccess, clock: Arc<dyn Clock>) -> Self {
+        Self {
+            keys: Arc::new(Refreshing::new(clock, LIMITS, move || {
+                let (url, access) = (url.clone(), access.clone());
+                async move {
+                    let keys = fetch_protected(&url, &access).await;
+                    noted(keys, url.host_str())
+                }
+                .boxed()
+            })),
+        }
+    }
+
     /// The keys at a known URL.
     #[must_use]
     pub fn from_url(http: HttpClient, url: Url, clock: Arc<dyn Clock>) -> Self {
@@ -138,6 +168,28 @@ async fn fetch(http: &HttpClient, url: &Url) -> Result<KeySet, FetchError> {
         .await
         .map_err(FetchError::Http);
     noted(answer.and_then(|answer| read(&answer)), url.host_str())
+}
+
+async fn fetch_protected(url: &Url, access: &KeyAccess) -> Result<KeySet, FetchError> {
+    let mut options = Options::default();
+    if let Some(path) = &access.roots {
+        let pem = tokio::fs::read(path).await.map_err(FetchError::Access)?;
+        options.roots = Some(pem.into());
+    }
+    let mut headers = HeaderMap::new();
+    if let Some(path) = &access.token {
+        let token = tokio::fs::read_to_string(path).await;
+        let token = token.map(Secret::new).map_err(FetchError::Access)?;
+        let bearer = format!("Bearer {}", token.expose().trim());
+        let mut bearer =
+            HeaderValue::try_from(bearer).map_err(|_| FetchError::Http(HttpError::Header))?;
+        bearer.set_sensitive(true);
+        headers.insert(AUTHORIZATION, bearer);
+    }
+    // A client of its own each time, some minutes apart: the authorities may have changed.
+    let http = HttpClient::new(&options).map_err(FetchError::Http)?;
+    let answer = http.get(url, headers).await.map_err(FetchError::Http)?;
+    read(&answer)
 }
 
 fn read(answer: &Answer) -> Result<KeySet, FetchError> {
