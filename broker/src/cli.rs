@@ -1,4 +1,4 @@
-//! The command line: `broker [--config FILE] serve | check-config | check-downstream | migrate |
+//! The command line: `broker [--config FILE] serve | health | check-config | check-downstream | migrate |
 //! keys … | admin-token … | client … | registration-token …`.
 //!
 //! Results go to stdout, everything else to stderr. What the commands do with the database is in
@@ -15,7 +15,7 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use broker_client::http::HttpError;
+use broker_client::http::{HttpError, readiness};
 use clap::{Parser, Subcommand, ValueEnum};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -52,6 +52,9 @@ pub struct Arguments {
 enum Command {
     /// Serve until SIGTERM or Ctrl-C.
     Serve,
+    /// Ask the broker that serves with this configuration whether it is ready: for health checks in
+    /// containers, which have no other program for it.
+    Health,
     /// Check the configuration, without network or database, and say everything that is wrong.
     CheckConfig,
     /// Ask a Nextcloud whether it would accept our tokens; say what is wrong and what mends it.
@@ -110,6 +113,9 @@ pub enum CommandError {
     /// The HTTP client could not be made.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// The broker runs, but cannot serve; what is down was said.
+    #[error("the broker is not ready; see above")]
+    NotReady,
     /// A downstream would not accept our tokens; what is wrong was said.
     #[error("the downstream would not accept the broker's tokens; see above")]
     DownstreamRefuses,
@@ -137,6 +143,7 @@ impl Arguments {
         log_to_stderr(self.log_format);
         match self.command {
             Command::Serve => app::serve(config).await?,
+            Command::Health => health(&config).await?,
             Command::CheckConfig => say("The configuration is good.")?,
             Command::Migrate => match storage::migrate(&config.storage_options()).await? {
                 0 => say("The database is up to date.")?,
@@ -175,6 +182,17 @@ impl Arguments {
 
 async fn open(config: &Config) -> Result<Store, OpenError> {
     storage::open(&config.storage_options()).await
+}
+
+/// Says what `/health/ready` says.
+async fn health(config: &Config) -> Result<(), CommandError> {
+    let answer = readiness(config.server.listen).await?;
+    say(&String::from_utf8_lossy(&answer.body))?;
+    if answer.status.is_success() {
+        Ok(())
+    } else {
+        Err(CommandError::NotReady)
+    }
 }
 
 /// Who acts when a command does: whoever may run it on the broker's machine.

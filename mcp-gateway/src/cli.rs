@@ -1,4 +1,4 @@
-//! The command line: `mcp-gateway [--config FILE] serve | check-config`.
+//! The command line: `mcp-gateway [--config FILE] serve | health | check-config`.
 
 use std::{
     io::{IsTerminal, Write},
@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use broker_client::http::readiness;
 use clap::{Parser, Subcommand, ValueEnum};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -34,6 +35,9 @@ pub struct Arguments {
 enum Command {
     /// Serve until SIGTERM or Ctrl-C.
     Serve,
+    /// Ask the gateway that serves with this configuration whether it is ready: for health checks in
+    /// containers, which have no other program for it.
+    Health,
     /// Check the configuration, without any network, and say what is wrong.
     CheckConfig,
 }
@@ -59,6 +63,19 @@ impl Arguments {
                 // Building the parts finds what only they can judge; nothing is asked over the network.
                 drop(app::build(&config)?);
                 writeln!(std::io::stdout(), "The configuration is good.")?;
+                Ok(())
+            }
+            Command::Health => {
+                let answer = readiness(config.server.listen).await?;
+                writeln!(
+                    std::io::stdout(),
+                    "{}",
+                    String::from_utf8_lossy(&answer.body)
+                )?;
+                anyhow::ensure!(
+                    answer.status.is_success(),
+                    "the gateway is not ready; see above"
+                );
                 Ok(())
             }
             Command::Serve => {

@@ -20,6 +20,7 @@ mod day;
 mod deck;
 mod demo;
 mod gateway_credentials;
+mod health;
 mod login;
 mod login_errors;
 mod registration;

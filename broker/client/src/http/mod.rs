@@ -8,6 +8,7 @@
 mod address;
 mod authentication;
 mod guarded;
+mod readiness;
 
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use url::form_urlencoded;
 
 pub use authentication::ClientAuthentication;
 pub use guarded::{GuardError, GuardedClient, Loopback};
+pub use readiness::readiness;
 
 /// How the client behaves. The default suits calls to an authorization server.
 #[derive(Debug, Clone)]
