@@ -14,6 +14,8 @@ use std::time::Duration;
 use axum::Router;
 use broker_client::http::{GuardedClient, HttpClient};
 use broker_client::keys::KeySource;
+use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 pub use seed::{SeedError, seed};
 pub use seed_resources::seed_resources;
@@ -29,10 +31,13 @@ use crate::config::Config;
 use crate::domain::{ConsentPolicy, EmailUids, RegistrationPolicy, TrustedProxies, UrlClients};
 use crate::exchange::check::Check;
 use crate::exchange::{Mint, Session, Strategies, Uids, UpstreamExchange};
-use crate::http::{self, AccountPages, BrowserFlow, Endpoints, Health, Observer, Published};
+use crate::http::{
+    self, AccountPages, BrowserFlow, Endpoints, Health, Observer, Published, Scrape,
+};
 use crate::keys::Keyring;
 use crate::live::Live;
 use crate::metadata::Metadata;
+use crate::metrics::Metrics;
 use crate::provision::Provision;
 use crate::register::{Limits, RegistrationEndpoint};
 use crate::storage::Store;
@@ -60,12 +65,16 @@ pub struct Parts {
     pub upstream_tokens: UpstreamTokens,
     /// Fetches what strangers name.
     pub guarded: GuardedClient,
-    /// Fetches what the operator names.
+    /// Fetches what the operator names, over https or from this machine.
     pub http: HttpClient,
     /// Asks downstreams, which the operator may have at plain `http`.
     pub downstream_http: HttpClient,
     /// Time and randomness.
     pub ambient: Ambient,
+    /// What is counted and measured.
+    pub metrics: Metrics,
+    /// Cancelled when the broker is about to stop.
+    pub stopping: CancellationToken,
 }
 
 /// What the configuration decides besides the parts.
@@ -156,6 +165,7 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
     };
     let verifier = Arc::new(verifier(parts, settings));
     let catalog = parts.live.catalog();
+    let health = Arc::new(health(parts));
     let endpoints = Endpoints {
         user_info: Arc::new(UserInfoEndpoint {
             store: parts.store.clone(),
@@ -206,20 +216,36 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
             catalog,
             issuer: settings.issuer.clone(),
         }),
-        health: Arc::new(Health {
-            store: parts.store.clone(),
-            live: parts.live.clone(),
-            keyring: parts.keyring.clone(),
-            upstream: Arc::clone(&parts.upstream),
-        }),
+        health: Arc::clone(&health),
     };
     let observer = Observer {
         ambient: parts.ambient.clone(),
         proxies: settings.trusted_proxies.clone(),
+        metrics: parts.metrics.clone(),
     };
+    let scrape = Scrape {
+        metrics: parts.metrics.clone(),
+        health,
+        audit: parts.audit.clone(),
+        ambient: parts.ambient.clone(),
+    };
+    let api = Arc::new(admin_api(parts, settings));
     Routers {
         public: http::public(endpoints, observer.clone()),
-        administration: http::administration(Arc::new(admin_api(parts, settings)), observer),
+        administration: http::administration(api, scrape, observer),
+    }
+}
+
+fn health(parts: &Parts) -> Health {
+    Health {
+        store: parts.store.clone(),
+        live: parts.live.clone(),
+        keyring: parts.keyring.clone(),
+        upstream: Arc::clone(&parts.upstream),
+        catalog: parts.live.catalog(),
+        http: parts.downstream_http.clone(),
+        stopping: parts.stopping.clone(),
+        others: Mutex::default(),
     }
 }
 
@@ -311,6 +337,7 @@ fn token(
         },
         ambient: parts.ambient.clone(),
         lifetimes: settings.lifetimes,
+        metrics: parts.metrics.clone(),
     }
 }
 
@@ -321,5 +348,6 @@ fn verifier(parts: &Parts, settings: &Settings) -> AccessTokens {
         parts.live.catalog(),
         keys,
         Arc::clone(&parts.ambient.clock),
+        parts.metrics.clone(),
     )
 }

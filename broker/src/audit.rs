@@ -63,6 +63,12 @@ impl AuditLog {
         outcome.await.map_err(|_| closed())?
     }
 
+    /// How many rows wait for a commit at this moment.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// Stops taking events and returns when the rest is committed.
     pub async fn close(&self) {
         let (done, closed) = oneshot::channel();

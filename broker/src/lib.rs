@@ -7,6 +7,7 @@
 //! | [`domain`] | what the words mean: clients, resources, authorizations, grants; no I/O |
 //! | [`ambient`] | time and randomness, injected |
 //! | [`crypto`] | hashes, sealing, constant-time comparison |
+//! | [`metrics`] | what is counted and measured for `/metrics` |
 //! | [`storage`] | all SQL |
 //! | [`audit`] | writes audit rows in batches, acknowledged |
 //! | [`live`] | what each replica must know within a second: ended grants, exchanging clients, resources |
@@ -36,6 +37,7 @@ pub mod http;
 pub mod keys;
 pub mod live;
 pub mod metadata;
+pub mod metrics;
 pub mod provision;
 pub mod register;
 pub mod storage;

@@ -153,6 +153,12 @@ impl Live {
         now.since(as_of) <= TOLERANCE && as_of.since(now) <= TOLERANCE
     }
 
+    /// How old the snapshot is.
+    #[must_use]
+    pub fn age(&self) -> Duration {
+        self.inner.ambient.now().since(self.as_of())
+    }
+
     /// Whether the grant was ended before its time, at least while a token of it may live.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use crate::ambient::Ambient;
 use crate::clients::forget_unused;
 use crate::keys::Keyring;
 use crate::live::Live;
+use crate::metrics::Metrics;
 use crate::storage::{Retention, Store};
 
 /// How often ended grants and changed clients are asked for. Each replica knows within a second:
@@ -47,6 +48,8 @@ pub struct Tasks {
     pub retention: Retention,
     /// After how long a client that nobody let in and nobody used is forgotten.
     pub unused_after: Duration,
+    /// Counts runs.
+    pub metrics: Metrics,
 }
 
 impl Tasks {
@@ -62,12 +65,18 @@ impl Tasks {
             ambient,
             retention,
             unused_after,
+            metrics,
         } = self;
+        let runs = Runs {
+            metrics,
+            ambient: ambient.clone(),
+            stop: stop.clone(),
+        };
         tracker.spawn(repeat(
             "revocations",
             POLL,
             PATIENCE,
-            stop.clone(),
+            runs.clone(),
             move || {
                 let live = live.clone();
                 async move { live.refresh().await }
@@ -77,44 +86,46 @@ impl Tasks {
             "signing keys",
             KEYS,
             PATIENCE,
-            stop.clone(),
+            runs.clone(),
             move || {
                 let keyring = keyring.clone();
                 async move { keyring.tick().await }
             },
         ));
-        tracker.spawn(repeat(
-            "purge",
-            PURGE,
-            PURGE_PATIENCE,
-            stop.clone(),
-            move || {
-                let (store, ambient) = (store.clone(), ambient.clone());
-                async move {
-                    let now = ambient.now();
-                    let deleted = store.purge(now, retention).await?;
-                    if deleted > 0 {
-                        tracing::info!(rows = deleted, "expired rows deleted");
-                    }
-                    let forgotten = forget_unused(&store, now, unused_after).await?;
-                    if forgotten > 0 {
-                        tracing::info!(clients = forgotten, "unused clients forgotten");
-                    }
-                    Ok::<_, crate::storage::StoreError>(())
+        tracker.spawn(repeat("purge", PURGE, PURGE_PATIENCE, runs, move || {
+            let (store, ambient) = (store.clone(), ambient.clone());
+            async move {
+                let now = ambient.now();
+                let deleted = store.purge(now, retention).await?;
+                if deleted > 0 {
+                    tracing::info!(rows = deleted, "expired rows deleted");
                 }
-            },
-        ));
+                let forgotten = forget_unused(&store, now, unused_after).await?;
+                if forgotten > 0 {
+                    tracing::info!(clients = forgotten, "unused clients forgotten");
+                }
+                Ok::<_, crate::storage::StoreError>(())
+            }
+        }));
         tracker.close();
         tracker
     }
 }
 
-/// Runs `work` every `period` until `stop`.
+/// What every task runs with.
+#[derive(Clone)]
+struct Runs {
+    metrics: Metrics,
+    ambient: Ambient,
+    stop: CancellationToken,
+}
+
+/// Runs `work` every `period` until it is told to stop.
 async fn repeat<F, E>(
     name: &'static str,
     period: Duration,
     patience: Duration,
-    stop: CancellationToken,
+    runs: Runs,
     mut work: impl FnMut() -> F,
 ) where
     F: Future<Output = Result<(), E>>,
@@ -126,17 +137,26 @@ async fn repeat<F, E>(
     let mut state = State::Working;
     loop {
         tokio::select! {
-            () = stop.cancelled() => return,
+            () = runs.stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
         let outcome = tokio::select! {
-            () = stop.cancelled() => return,
+            () = runs.stop.cancelled() => return,
             outcome = timeout(patience, work()) => outcome,
         };
         state = match outcome {
-            Ok(Ok(())) => state.succeeded(name),
-            Ok(Err(error)) => state.failed(name, &error),
-            Err(slow) => state.failed(name, &slow),
+            Ok(Ok(())) => {
+                runs.metrics.task_worked(name, runs.ambient.now());
+                state.succeeded(name)
+            }
+            Ok(Err(error)) => {
+                runs.metrics.task_failed(name);
+                state.failed(name, &error)
+            }
+            Err(slow) => {
+                runs.metrics.task_failed(name);
+                state.failed(name, &slow)
+            }
         };
     }
 }

@@ -4,10 +4,11 @@ use crate::scan::Source;
 
 /// The layers of the broker: a module uses only modules of rows above its own; siblings of one row
 /// do not use each other.
-pub(crate) const BROKER_LAYERS: [&[&str]; 17] = [
+pub(crate) const BROKER_LAYERS: [&[&str]; 18] = [
     &["domain"],
     &["ambient"],
     &["crypto"],
+    &["metrics"],
     &["storage"],
     &["audit"],
     &["live"],
@@ -48,13 +49,18 @@ pub(crate) const GATEWAY_LAYERS: [&[&str]; 9] = [
 const SIBLINGS: [(&str, &str); 1] = [("cli", "app")];
 
 /// Crates that are imported in few places: name, where they may be, in which folders it counts.
-const IMPORTS: [(&str, &[&str], &[&str]); 8] = [
+const IMPORTS: [(&str, &[&str], &[&str]); 9] = [
     (
         "axum",
         &["broker/src/http", "broker/src/app"],
         &["broker/src/"],
     ),
     ("sea_orm", &["broker/src/storage"], &["broker/src/"]),
+    (
+        "prometheus_client",
+        &["broker/src/metrics", "mcp-gateway/src/metrics"],
+        &["broker/src/", "broker/client/src/", "mcp-gateway/src/"],
+    ),
     (
         "oxide_auth",
         &[

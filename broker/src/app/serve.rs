@@ -20,6 +20,7 @@ use crate::clients::guarded_client;
 use crate::config::Config;
 use crate::keys::{KeyError, Keyring};
 use crate::live::Live;
+use crate::metrics::Metrics;
 use crate::storage::{self, OpenError, Retention, StoreError};
 use crate::tasks::Tasks;
 use crate::upstream::{InvalidConfig, Upstream};
@@ -85,6 +86,7 @@ pub enum ServeError {
 /// See [`ServeError`].
 pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError> {
     let store = storage::open(&config.storage_options()).await?;
+    let metrics = Metrics::new(store.event_counts());
     let now = ambient.now();
     let catalog = config.catalog();
     seed_resources(&store, catalog.resources(), now).await?;
@@ -112,6 +114,7 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
             ..Options::default()
         })?,
         ambient.clone(),
+        metrics.clone(),
     )?);
     if catalog.needs_upstream_tokens() && !cipher.is_configured() {
         tracing::warn!(
@@ -148,6 +151,8 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
             ..Options::default()
         })?,
         ambient,
+        metrics,
+        stopping: CancellationToken::new(),
     })
 }
 
@@ -182,6 +187,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         ambient: parts.ambient.clone(),
         retention: RETENTION,
         unused_after: config.registration.unused_after,
+        metrics: parts.metrics.clone(),
     }
     .start(&background);
     tracing::info!(

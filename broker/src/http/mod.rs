@@ -14,6 +14,7 @@ mod forwarded;
 mod health;
 mod introspect;
 mod metadata;
+mod metrics;
 mod notices;
 mod pages;
 mod provision;
@@ -46,6 +47,7 @@ pub use authorize::BrowserFlow;
 pub use error::{Failure, Problem};
 pub use health::Health;
 pub use metadata::Published;
+pub use metrics::Scrape;
 pub use request::Observer;
 
 use crate::admin::AdminApi;
@@ -158,8 +160,9 @@ fn well_known(published: Arc<Published>) -> Router {
 }
 
 /// The admin listener's routes.
-pub fn administration(api: Arc<AdminApi>, observer: Observer) -> Router {
-    layered(admin::routes(api), observer)
+pub fn administration(api: Arc<AdminApi>, scrape: Scrape, observer: Observer) -> Router {
+    let scrape = Arc::new(scrape);
+    layered(admin::routes(api).merge(metrics::routes(scrape)), observer)
 }
 
 /// What surrounds every route, from the inside out.

@@ -17,6 +17,7 @@ use tracing::Instrument as _;
 use super::forwarded::origin;
 use crate::ambient::Ambient;
 use crate::domain::{RequestInfo, TrustedProxies};
+use crate::metrics::Metrics;
 use crate::token::Form;
 
 /// The header that carries the request's id in and out.
@@ -29,6 +30,8 @@ pub struct Observer {
     pub ambient: Ambient,
     /// Who may say where a request came from.
     pub proxies: TrustedProxies,
+    /// Counts and measures.
+    pub metrics: Metrics,
 }
 
 /// Gives the request its [`RequestInfo`], answers with its id, and logs it once.
@@ -38,6 +41,7 @@ pub(super) async fn observe(
     next: Next,
 ) -> Response {
     let started = Instant::now();
+    let _running = observer.metrics.request_running();
     let id = request_id(request.headers()).unwrap_or_else(|| new_request_id(&observer.ambient));
     let info = RequestInfo {
         request_id: Some(id.clone()),
@@ -71,7 +75,9 @@ pub(super) async fn observe(
         response.headers_mut().insert(REQUEST_ID, value);
     }
     let status = response.status().as_u16();
-    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took = started.elapsed();
+    observer.metrics.request(&route, &method, status, took);
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| {
         if route.starts_with("/health/") {
             tracing::debug!(%method, route, status, milliseconds, "answered");

@@ -142,12 +142,23 @@ struct Inner {
 /// The keys as this process last saw them.
 struct Snapshot {
     /// Which keys there are, in which state, to notice a change.
-    states: Vec<(String, KeyState)>,
+    states: Vec<KeyPhase>,
     active: Arc<Signer>,
     /// Held ready, so that a next key that does not open is noticed before it must sign.
     next: Option<Arc<Signer>>,
     jwks: Arc<str>,
     verification: KeySet,
+}
+
+/// A key in its present state.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyPhase {
+    /// Its id.
+    pub kid: String,
+    /// The state.
+    pub state: KeyState,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// When a key that is made now begins to sign.
@@ -202,6 +213,12 @@ impl Keyring {
     #[must_use]
     pub fn jwks(&self) -> Arc<str> {
         Arc::clone(&self.snapshot().jwks)
+    }
+
+    /// All published keys, as this process last saw them.
+    #[must_use]
+    pub fn phases(&self) -> Vec<KeyPhase> {
+        self.snapshot().states.clone()
     }
 
     /// The active key's algorithm, as in metadata documents.
@@ -347,9 +364,20 @@ fn public_jwks(keys: &[StoredKey]) -> Result<Vec<Value>, KeyError> {
         .collect()
 }
 
-fn states(keys: &[StoredKey]) -> Vec<(String, KeyState)> {
+fn states(keys: &[StoredKey]) -> Vec<KeyPhase> {
     keys.iter()
-        .map(|key| (key.kid.clone(), key.state))
+        .map(|key| {
+            let since = match key.state {
+                KeyState::Next => None,
+                KeyState::Active => key.activated_at,
+                KeyState::Retired => key.retired_at,
+            };
+            KeyPhase {
+                kid: key.kid.clone(),
+                state: key.state,
+                since: since.unwrap_or(key.published_at),
+            }
+        })
         .collect()
 }
 

@@ -62,6 +62,7 @@ impl<C: ConnectionTrait> Repository<C> {
             Entity::insert_many(chunk.iter().map(to_row))
                 .exec_without_returning(&self.connection)
                 .await?;
+            self.appended.add(chunk);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@
 
 mod account_sessions;
 mod admin_tokens;
+mod appended;
 mod audit;
 mod authorizations;
 mod browsers;
@@ -24,6 +25,7 @@ mod offline_grants;
 mod open;
 mod open_error;
 mod page;
+mod pool;
 mod purge;
 mod refresh_tokens;
 mod registration_tokens;
@@ -60,9 +62,13 @@ use sea_orm::{
     TransactionTrait as _,
 };
 
+use self::appended::Appended;
+use crate::metrics::EventCounts;
+
 /// SQL over a connection of kind `C`.
 pub struct Repository<C> {
     connection: C,
+    appended: Appended,
 }
 
 /// On the pool: each statement commits for itself.
@@ -75,11 +81,25 @@ impl Clone for Store {
     fn clone(&self) -> Self {
         Self {
             connection: self.connection.clone(),
+            appended: self.appended.clone(),
         }
     }
 }
 
 impl Store {
+    fn new(connection: DatabaseConnection) -> Self {
+        Self {
+            connection,
+            appended: Appended::default(),
+        }
+    }
+
+    /// The counts of committed audit rows.
+    #[must_use]
+    pub fn event_counts(&self) -> &EventCounts {
+        self.appended.counts()
+    }
+
     /// Begins a transaction that may write: on SQLite `BEGIN IMMEDIATE`, so that a read inside it
     /// cannot be overtaken before the write.
     ///
@@ -87,7 +107,10 @@ impl Store {
     /// When the database does not answer.
     pub async fn begin(&self) -> Result<Transaction, StoreError> {
         let connection = self.connection.begin_with_options(WRITING).await?;
-        Ok(Transaction { connection })
+        Ok(Transaction {
+            connection,
+            appended: self.appended.in_transaction(),
+        })
     }
 
     /// Whether the database answers.
@@ -114,7 +137,9 @@ impl Transaction {
     /// # Errors
     /// When the database does not answer; then nothing counts.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.connection.commit().await?)
+        self.connection.commit().await?;
+        self.appended.committed();
+        Ok(())
     }
 }
 

@@ -70,13 +70,13 @@ pub async fn open(options: &Options) -> Result<Store, OpenError> {
         // The database lives in its one connection, so that one is migrated and kept.
         let connection = target.connect(1, Journal::AsItIs).await?;
         target.bring_up(&connection).await?;
-        return Ok(Store { connection });
+        return Ok(Store::new(connection));
     }
     migrate(options).await?;
     let connection = target
         .connect(options.max_connections, Journal::WriteAhead)
         .await?;
-    Ok(Store { connection })
+    Ok(Store::new(connection))
 }
 
 /// Checks the database and applies pending migrations, under a lock; returns how many there were.

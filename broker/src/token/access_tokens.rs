@@ -8,6 +8,7 @@ use broker_client::verify::{AccessTokenVerifier, Claims, VerifyError};
 
 use crate::domain::Catalog;
 use crate::live::CatalogHandle;
+use crate::metrics::Metrics;
 
 /// Verifies our own access tokens, for whichever of our resources they are.
 pub struct AccessTokens {
@@ -15,6 +16,7 @@ pub struct AccessTokens {
     catalog: CatalogHandle,
     keys: Arc<dyn KeySource>,
     clock: Arc<dyn Clock>,
+    metrics: Metrics,
     /// A verifier knows its audiences from the start, so there is one for each catalog.
     verifier: RwLock<(Arc<Catalog>, AccessTokenVerifier)>,
 }
@@ -27,6 +29,7 @@ impl AccessTokens {
         catalog: CatalogHandle,
         keys: Arc<dyn KeySource>,
         clock: Arc<dyn Clock>,
+        metrics: Metrics,
     ) -> Self {
         let current = catalog.current();
         let verifier = verifier(&issuer, &current, &keys, &clock);
@@ -35,6 +38,7 @@ impl AccessTokens {
             catalog,
             keys,
             clock,
+            metrics,
             verifier: RwLock::new((current, verifier)),
         }
     }
@@ -44,7 +48,11 @@ impl AccessTokens {
     /// # Errors
     /// The first rule that the token breaks; [`VerifyError::Keys`] says nothing about the token.
     pub async fn verify(&self, token: &str) -> Result<Arc<Claims>, VerifyError> {
-        self.current().verify(token).await
+        let verified = self.current().verify(token).await;
+        if let Err(error) = &verified {
+            self.metrics.token_rejected(error);
+        }
+        verified
     }
 
     fn current(&self) -> AccessTokenVerifier {

@@ -21,7 +21,7 @@ mod revoke;
 mod userinfo;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use broker_client::oauth::{OAuthError, Scope, TokenResponse};
 
@@ -43,6 +43,7 @@ use crate::domain::{
 };
 use crate::exchange::Strategies;
 use crate::live::{CatalogHandle, Live};
+use crate::metrics::Metrics;
 use crate::storage::Store;
 
 /// How long things live.
@@ -78,6 +79,8 @@ pub struct TokenEndpoint {
     pub ambient: Ambient,
     /// How long things live.
     pub lifetimes: Lifetimes,
+    /// Counts and measures.
+    pub metrics: Metrics,
 }
 
 impl TokenEndpoint {
@@ -97,10 +100,18 @@ impl TokenEndpoint {
             Actor::Anonymous,
         )
         .during(info);
-        match self.attempt(form, authorization, &mut event).await {
+        let started = Instant::now();
+        let grant = form
+            .as_ref()
+            .ok()
+            .and_then(|form| request::grant_type(form).ok());
+        let outcome = match self.attempt(form, authorization, &mut event).await {
             Ok(response) => Ok(response),
             Err(error) => Err(recorded(&self.audit, event, error).await),
-        }
+        };
+        self.metrics
+            .token_request(grant, &outcome, started.elapsed());
+        outcome
     }
 
     /// The phases. `event` learns what the request turns out to be about, for the audit.
@@ -124,13 +135,44 @@ impl TokenEndpoint {
         match TokenRequest::parse(grant, &form)? {
             TokenRequest::AuthorizationCode(request) => self.redeem(&client, request, event).await,
             TokenRequest::RefreshToken(request) => self.refresh(&client, request, event).await,
-            TokenRequest::TokenExchange(request) => self.exchange(&client, request, event).await,
+            TokenRequest::TokenExchange(request) => {
+                let started = Instant::now();
+                let outcome = self.exchange(&client, request, event).await;
+                self.exchanged(None, event, &outcome, started.elapsed());
+                outcome
+            }
             TokenRequest::ClientCredentials(request) => {
                 self.for_itself(&client, request, event).await
             }
             TokenRequest::OfflineExchange(request) => {
-                self.exchange_offline(&client, request, event).await
+                let started = Instant::now();
+                let outcome = self.exchange_offline(&client, request, event).await;
+                self.exchanged(Some("offline"), event, &outcome, started.elapsed());
+                outcome
             }
+        }
+    }
+
+    /// Counts an exchange, if the request got as far as naming one of our downstreams. Without a
+    /// `strategy` it was the downstream's own.
+    fn exchanged(
+        &self,
+        strategy: Option<&'static str>,
+        event: &AuditEvent,
+        outcome: &Result<TokenResponse, OAuthError>,
+        took: Duration,
+    ) {
+        let Some(name) = &event.downstream else {
+            return;
+        };
+        let catalog = self.catalog.current();
+        let own = || {
+            catalog
+                .downstream(name)
+                .map(|entry| entry.strategy.as_str())
+        };
+        if let Some(strategy) = strategy.or_else(own) {
+            self.metrics.exchange(strategy, name, outcome, took);
         }
     }
 

@@ -33,6 +33,7 @@ pub use tokens::{TokenError, TokenSet};
 use crate::ambient::Ambient;
 use crate::crypto;
 use crate::domain::{Timestamp, User};
+use crate::metrics::Metrics;
 use discovery::Endpoints;
 use tokens::TokenResponse;
 
@@ -131,6 +132,7 @@ pub struct Upstream {
     ambient: Ambient,
     endpoints: Endpoints,
     keys: RemoteKeySet,
+    metrics: Metrics,
 }
 
 impl Upstream {
@@ -144,6 +146,7 @@ impl Upstream {
         redirect_uri: String,
         http: HttpClient,
         ambient: Ambient,
+        metrics: Metrics,
     ) -> Result<Self, InvalidConfig> {
         let issuer = Url::parse(&config.issuer).map_err(|_| InvalidConfig::Issuer)?;
         if !matches!(issuer.scheme(), "http" | "https")
@@ -178,6 +181,7 @@ impl Upstream {
             ambient,
             endpoints,
             keys,
+            metrics,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Calls to the IdP's token endpoint (RFC 6749 §4.1.3 and §6, RFC 8693, OIDC Core §3.1.3 and §12).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use broker_client::http::HttpError;
 use broker_client::oauth::{Scope, grant_type, token_type};
@@ -121,13 +121,13 @@ impl Upstream {
         code: &str,
         code_verifier: &str,
     ) -> Result<TokenResponse, TokenError> {
-        self.token_request(&[
+        let form = [
             ("grant_type", "authorization_code"),
             ("code", code),
             ("redirect_uri", &self.redirect_uri),
             ("code_verifier", code_verifier),
-        ])
-        .await
+        ];
+        self.measured("redeem", &form).await
     }
 
     /// Asks for new tokens. An IdP mostly spends the refresh token with it: two requests with the
@@ -136,12 +136,11 @@ impl Upstream {
     /// # Errors
     /// See [`TokenError`]; [`TokenError::Grant`] when there will be no more.
     pub async fn refresh(&self, refresh_token: &Secret) -> Result<TokenSet, TokenError> {
-        let response = self
-            .token_request(&[
-                ("grant_type", "refresh_token"),
-                ("refresh_token", refresh_token.expose()),
-            ])
-            .await?;
+        let form = [
+            ("grant_type", "refresh_token"),
+            ("refresh_token", refresh_token.expose()),
+        ];
+        let response = self.measured("refresh", &form).await?;
         let renewed = response
             .tokens()
             .ok_or(TokenError::Response("no access_token"))?;
@@ -176,7 +175,7 @@ impl Upstream {
         if !scope.is_empty() {
             form.push(("scope", &scope));
         }
-        let response = self.token_request(&form).await?;
+        let response = self.measured("exchange", &form).await?;
         if !response
             .token_type
             .as_ref()
@@ -194,6 +193,20 @@ impl Upstream {
         response
             .tokens()
             .ok_or(TokenError::Response("no access_token"))
+    }
+
+    /// Asks the token endpoint, counted and measured as `operation`.
+    async fn measured(
+        &self,
+        operation: &'static str,
+        form: &[(&str, &str)],
+    ) -> Result<TokenResponse, TokenError> {
+        let started = Instant::now();
+        let outcome = self.token_request(form).await;
+        let word = outcome.as_ref().map_or_else(TokenError::reason, |_| "ok");
+        self.metrics
+            .upstream_request(operation, word, started.elapsed());
+        outcome
     }
 
     async fn token_request(&self, form: &[(&str, &str)]) -> Result<TokenResponse, TokenError> {

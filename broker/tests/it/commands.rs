@@ -10,6 +10,7 @@ use broker::crypto::{self, Cipher};
 use broker::domain::{ClientId, EndReason, Grant, GrantId, ResourceUri, Subject};
 use broker::keys::{Algorithm, Keyring, Policy};
 use broker::live::Live;
+use broker::metrics::Metrics;
 use broker::storage::{self, AuditFilter, Options, Retention, Store, Synchronous};
 use broker::tasks::Tasks;
 use broker_client::oauth::Scope;
@@ -384,6 +385,7 @@ async fn the_tasks_follow_another_replica_within_a_second_and_stop_when_told() {
             grants: Duration::from_hours(1),
         },
         unused_after: Duration::from_hours(24),
+        metrics: Metrics::new(here.event_counts()),
     }
     .start(&stop);
 

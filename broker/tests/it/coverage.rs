@@ -31,9 +31,11 @@ enum Audience {
     SameOrigin,
     /// Administrators, on the other listener.
     Administrators,
+    /// Whoever collects metrics, on the other listener too.
+    Collectors,
 }
 
-use Audience::{Administrators, AnyOrigin, SameOrigin};
+use Audience::{Administrators, AnyOrigin, Collectors, SameOrigin};
 
 const NO_STORE: &str = "no-store";
 const PUBLIC: &str = "public, max-age=300";
@@ -148,6 +150,7 @@ const ROUTES: &[Route] = &[
         Administrators,
         NO_STORE,
     ),
+    route("/metrics", &["GET"], 200, Collectors, NO_STORE),
 ];
 
 const fn route(
@@ -172,7 +175,7 @@ const fn admin(path: &'static str, methods: &'static [&'static str]) -> Route {
 
 fn listener(broker: &Broker, route: &Route) -> Router {
     match route.audience {
-        Administrators => broker.administration.clone(),
+        Administrators | Collectors => broker.administration.clone(),
         AnyOrigin | SameOrigin => broker.public.clone(),
     }
 }
@@ -448,7 +451,7 @@ async fn the_admin_routes_are_on_no_public_port_and_the_other_way_round() {
     let broker = Broker::start().await;
     for route in ROUTES {
         let wrong = match route.audience {
-            Administrators => broker.public.clone(),
+            Administrators | Collectors => broker.public.clone(),
             AnyOrigin | SameOrigin => broker.administration.clone(),
         };
         let request = Request::builder()
@@ -473,8 +476,9 @@ async fn readiness_says_which_dependency_is_down() {
         ready.json(),
         serde_json::json!({
             "ready": true, "database": "up", "revocations": "up", "keys": "up", "upstream": "down",
+            "downstreams": { "calendar": "down", "nextcloud": "down", "vault": "down" },
         }),
-        "nothing listens at this upstream; it is told, and no reason to send requests elsewhere"
+        "nothing listens at these; it is told, and no reason to send requests elsewhere"
     );
 
     broker.clock.advance(std::time::Duration::from_secs(2));

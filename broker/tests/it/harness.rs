@@ -24,6 +24,7 @@ use broker::domain::{
 };
 use broker::keys::{Algorithm, Keyring, Policy};
 use broker::live::Live;
+use broker::metrics::Metrics;
 use broker::register::Limits;
 use broker::storage::{self, AuditFilter, Store, Synchronous};
 use broker::token::Lifetimes;
@@ -35,6 +36,7 @@ use broker_client::testing::FakeClock;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
 use serde_json::{Map, Value};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
 
 /// Our issuer.
@@ -174,11 +176,13 @@ impl Broker {
         )
         .await
         .unwrap();
+        let metrics = Metrics::new(store.event_counts());
         let upstream = Upstream::new(
             plan.upstream,
             format!("{ISSUER}/oauth/callback"),
             HttpClient::new(&Options::default()).unwrap(),
             ambient.clone(),
+            metrics.clone(),
         )
         .unwrap();
         let upstream = Arc::new(upstream);
@@ -213,6 +217,8 @@ impl Broker {
             })
             .unwrap(),
             ambient,
+            metrics,
+            stopping: CancellationToken::new(),
         };
         let routers = app::routers(&parts, &plan.settings);
         (parts, routers)

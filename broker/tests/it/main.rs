@@ -44,6 +44,7 @@ mod live;
 mod login;
 mod management;
 mod metadata;
+mod metrics;
 mod nextcloud_uids;
 mod pkce;
 mod provisioning;

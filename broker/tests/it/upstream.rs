@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use broker::domain::{AuditKind, Outcome};
+use broker::metrics::{EventCounts, Metrics};
 use broker::upstream;
 use broker_client::http::{ClientAuthentication, HttpClient, Options};
 use http::StatusCode;
@@ -64,7 +65,9 @@ async fn protocol_parameters_cannot_be_configured() {
         };
         let http = HttpClient::new(&Options::default()).unwrap();
         let ambient = broker::ambient::Ambient::system();
-        upstream::Upstream::new(config, format!("{ISSUER}/oauth/callback"), http, ambient).is_err()
+        let callback = format!("{ISSUER}/oauth/callback");
+        let metrics = Metrics::new(&EventCounts::default());
+        upstream::Upstream::new(config, callback, http, ambient, metrics).is_err()
     };
     assert!(!refused("prompt"));
     for parameter in [
