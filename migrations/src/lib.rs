@@ -15,6 +15,7 @@ mod m20261121_000041_client_assertions;
 mod m20261121_000050_uid_twins;
 mod m20261121_000060_resources;
 mod m20261121_000061_offline_grants;
+mod m20261121_000070_offline_tokens;
 
 pub use sea_orm_migration::MigratorTrait;
 
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000050_uid_twins::Migration),
             Box::new(m20261121_000060_resources::Migration),
             Box::new(m20261121_000061_offline_grants::Migration),
+            Box::new(m20261121_000070_offline_tokens::Migration),
         ]
     }
 

@@ -45,8 +45,15 @@ pub struct OfflineGrantItem {
     downstream: String,
     /// What, at most.
     scope: String,
-    /// `active` or `withdrawn`.
+    /// `active`; `failing`: the identity provider refused the last refresh, and the user has to allow
+    /// it again; or `withdrawn`.
     state: &'static str,
+    /// Since when it fails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_since: Option<String>,
+    /// `refused` by the identity provider, or `interrupted`: the answer to a refresh was lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_reason: Option<&'static str>,
     /// When it was allowed: RFC 3339, UTC.
     granted_at: String,
     /// When it was withdrawn.
@@ -61,11 +68,9 @@ impl From<&OfflineGrant> for OfflineGrantItem {
             sub: grant.sub.to_string(),
             downstream: grant.downstream.to_string(),
             scope: grant.scope.to_string(),
-            state: if grant.is_active() {
-                "active"
-            } else {
-                "withdrawn"
-            },
+            state: grant.state().as_str(),
+            failing_since: grant.failing.map(|(since, _)| rfc3339(since)),
+            failing_reason: grant.failing.map(|(_, reason)| reason.as_str()),
             granted_at: rfc3339(grant.granted_at),
             withdrawn_at: grant.withdrawn_at.map(rfc3339),
         }
@@ -86,7 +91,7 @@ impl AdminApi {
         let filter = OfflineGrantFilter {
             sub: page::id("sub", query.sub, Subject::parse)?,
             downstream: page::id("downstream", query.downstream, DownstreamName::parse)?,
-            is_active: !query.withdrawn,
+            only_standing: !query.withdrawn,
         };
         let page = self
             .store

@@ -77,6 +77,10 @@ id! {
     OfflineGrantId, "offline grant", 64
 }
 id! {
+    /// One trip to the identity provider to allow background access; public, it stands in URLs.
+    OfflineRequestId, "offline request", 64
+}
+id! {
     /// One trip through `/oauth/authorize`; public, it stands in URLs.
     AuthorizationId, "flow", 64
 }

@@ -29,10 +29,12 @@ pub use consent::{Consent, ConsentPolicy, KnownBrowser};
 pub use grant::{EndReason, Grant};
 pub use ids::{
     AuthorizationId, ClientId, DownstreamName, GrantId, HandleHash, InvalidId, OfflineGrantId,
-    Subject,
+    OfflineRequestId, Subject,
 };
 pub use nextcloud_uid::{EmailUids, UnsafeUid, check_nextcloud_uid};
-pub use offline_grant::{AccountSession, OfflineGrant};
+pub use offline_grant::{
+    AccountSession, FailingReason, OfflineGrant, OfflineRequest, OfflineState,
+};
 pub use proxies::{InvalidNetwork, Network, TrustedProxies};
 pub use redirect_uri::{InvalidRedirectUri, RedirectUri};
 pub use refresh::{Presented, RefreshToken, Rotation};

@@ -16,7 +16,7 @@ use super::pages;
 use super::request::FormBody;
 use super::token::authorization;
 use crate::domain::RequestInfo;
-use crate::provision::{Link, Notice, ProvisionError};
+use crate::provision::{BackgroundAccess, Link, Notice, ProvisionError};
 use crate::token::{OfflineGrantList, TokenEndpoint};
 
 /// The form's fields.
@@ -120,7 +120,7 @@ pub(super) async fn done(
         Ok::<_, ProvisionError>(Some(access))
     };
     match page.await {
-        Ok(Some(access)) if access.iter().any(|entry| entry.is_active) => {
+        Ok(Some(access)) if access.iter().any(BackgroundAccess::is_active) => {
             pages::background_done(&access, &account.path("/account"), &info)
         }
         Ok(Some(_)) => pages::redirect(&account.path("/account")),

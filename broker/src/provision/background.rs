@@ -6,7 +6,7 @@ use broker_client::oauth::Scope;
 use super::{Notice, Provision, ProvisionError, SignedIn};
 use crate::domain::{
     AuditEvent, AuditKind, Catalog, Downstream, DownstreamName, OfflineGrant, OfflineGrantId,
-    RequestInfo, Subject, Timestamp,
+    OfflineState, RequestInfo, Subject,
 };
 
 /// What a link asks.
@@ -45,14 +45,38 @@ pub struct AskedPage {
 pub struct BackgroundAccess {
     /// The downstream's name.
     pub downstream: String,
-    /// `none`, `active` or `withdrawn`.
-    pub state: &'static str,
-    /// Whether it stands.
-    pub is_active: bool,
+    /// Where it stands.
+    pub state: OfflineState,
     /// What is allowed, while it stands.
     pub scope: String,
-    /// The day of the last answer.
+    /// The day of what the state says.
     pub since: String,
+}
+
+impl BackgroundAccess {
+    /// Whether background jobs may act.
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        self.state == OfflineState::Active
+    }
+
+    /// Whether there is something to withdraw.
+    #[must_use]
+    pub fn stands(&self) -> bool {
+        matches!(self.state, OfflineState::Active | OfflineState::Failing)
+    }
+
+    /// Whether it was withdrawn.
+    #[must_use]
+    pub fn is_withdrawn(&self) -> bool {
+        self.state == OfflineState::Withdrawn
+    }
+
+    /// Whether the user is on his way to allow it.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        self.state == OfflineState::Pending
+    }
 }
 
 impl Provision {
@@ -152,13 +176,14 @@ impl Provision {
         let earlier = transaction.offline_grants_of(user.sub()).await?;
         let standing = earlier
             .into_iter()
-            .find(|grant| grant.downstream == *name && grant.is_active());
+            .find(|grant| grant.downstream == *name && grant.stands());
         let grant = OfflineGrant {
             id: standing.map_or(id, |standing| standing.id),
             sub: user.sub().clone(),
             downstream: name.clone(),
             scope: asked.scope.clone(),
             granted_at: event.at,
+            failing: None,
             withdrawn_at: None,
         };
         event
@@ -205,28 +230,28 @@ impl Provision {
         user: &SignedIn,
     ) -> Result<Vec<BackgroundAccess>, ProvisionError> {
         let grants = self.store.offline_grants_of(user.sub()).await?;
+        let pending = self
+            .store
+            .pending_offline_requests(user.sub(), self.ambient.now())
+            .await?;
         let catalog = self.catalog.current();
         let unanswered = offered(&catalog)
             .filter(|entry| grants.iter().all(|grant| grant.downstream != entry.name))
             .map(|entry| BackgroundAccess {
                 downstream: entry.name.to_string(),
-                state: "none",
-                is_active: false,
+                state: OfflineState::of(None, pending.contains(&entry.name)),
                 scope: String::new(),
                 since: String::new(),
             });
         let answered = grants.iter().map(|grant| BackgroundAccess {
             downstream: grant.downstream.to_string(),
-            state: if grant.is_active() {
-                "active"
-            } else {
-                "withdrawn"
-            },
-            is_active: grant.is_active(),
+            state: OfflineState::of(Some(grant), pending.contains(&grant.downstream)),
             scope: grant.scope.to_string(),
             since: grant
                 .withdrawn_at
-                .map_or_else(|| grant.granted_at.date(), Timestamp::date),
+                .or(grant.failing.map(|(since, _)| since))
+                .unwrap_or(grant.granted_at)
+                .date(),
         });
         Ok(answered.chain(unanswered).collect())
     }

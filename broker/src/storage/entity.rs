@@ -346,6 +346,45 @@ pub(super) mod offline_grant {
         pub scope: String,
         pub granted_at: i64,
         pub withdrawn_at: Option<i64>,
+        pub failing_since: Option<i64>,
+        pub failing_reason: Option<String>,
+    }
+    no_relations!();
+}
+
+pub(super) mod offline_request {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "offline_requests")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: String,
+        pub sub: String,
+        pub downstream: String,
+        pub scope: String,
+        pub expires_at: i64,
+        pub answered_at: Option<i64>,
+    }
+    no_relations!();
+}
+
+pub(super) mod offline_tokens {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "offline_tokens")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub offline_grant: String,
+        pub sub: String,
+        pub access_token: Vec<u8>,
+        pub refresh_token: Vec<u8>,
+        pub expires_at: Option<i64>,
+        pub renew_at: Option<i64>,
+        pub version: i64,
+        pub lease_holder: Option<Vec<u8>>,
+        pub lease_until: Option<i64>,
     }
     no_relations!();
 }

@@ -15,7 +15,8 @@ use super::page::behind;
 use super::row::Row;
 use super::{Page, Position, Repository, StoreError};
 use crate::domain::{
-    ClientId, ClientStatus, DownstreamName, OfflineGrant, OfflineGrantId, Subject, Timestamp,
+    ClientId, ClientStatus, DownstreamName, FailingReason, OfflineGrant, OfflineGrantId,
+    OfflineState, Subject, Timestamp,
 };
 
 const TABLE: &str = "offline_grants";
@@ -27,8 +28,8 @@ pub struct OfflineGrantFilter {
     pub sub: Option<Subject>,
     /// Only at this downstream.
     pub downstream: Option<DownstreamName>,
-    /// Only those that stand.
-    pub is_active: bool,
+    /// Only those that stand, working or not.
+    pub only_standing: bool,
 }
 
 impl<C: ConnectionTrait> Repository<C> {
@@ -52,7 +53,7 @@ impl<C: ConnectionTrait> Repository<C> {
         if let Some(downstream) = &filter.downstream {
             query = query.filter(Column::Downstream.eq(downstream.as_str()));
         }
-        if filter.is_active {
+        if filter.only_standing {
             query = query.filter(Column::WithdrawnAt.is_null());
         }
         if let Some(after) = after {
@@ -100,6 +101,26 @@ impl<C: ConnectionTrait> Repository<C> {
             .collect()
     }
 
+    /// Where a user's background access at a downstream stands, and his grant there, if he ever gave
+    /// one.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn offline_state(
+        &self,
+        sub: &Subject,
+        downstream: &DownstreamName,
+        now: Timestamp,
+    ) -> Result<(OfflineState, Option<OfflineGrant>), StoreError> {
+        let grants = self.offline_grants_of(sub).await?;
+        let grant = grants
+            .into_iter()
+            .find(|grant| grant.downstream == *downstream);
+        let pending = self.pending_offline_requests(sub, now).await?;
+        let state = OfflineState::of(grant.as_ref(), pending.contains(downstream));
+        Ok((state, grant))
+    }
+
     /// Records a grant, in place of an earlier one of the same user at the same downstream.
     ///
     /// # Errors
@@ -112,6 +133,8 @@ impl<C: ConnectionTrait> Repository<C> {
             scope: grant.scope.to_string(),
             granted_at: grant.granted_at.as_millis(),
             withdrawn_at: grant.withdrawn_at.map(Timestamp::as_millis),
+            failing_since: grant.failing.map(|(since, _)| since.as_millis()),
+            failing_reason: grant.failing.map(|(_, reason)| reason.as_str().to_owned()),
         };
         Entity::insert(model.into_active_model())
             .on_conflict(
@@ -121,6 +144,8 @@ impl<C: ConnectionTrait> Repository<C> {
                         Column::Scope,
                         Column::GrantedAt,
                         Column::WithdrawnAt,
+                        Column::FailingSince,
+                        Column::FailingReason,
                     ])
                     .to_owned(),
             )
@@ -129,7 +154,9 @@ impl<C: ConnectionTrait> Repository<C> {
         Ok(())
     }
 
-    /// Withdraws what a user granted, at one downstream or at all; returns how many grants.
+    /// Withdraws what a user granted, at one downstream or at all; returns how many grants. Their
+    /// tokens are deleted, and who is on his way to allow one comes too late. To be called in a
+    /// transaction.
     ///
     /// # Errors
     /// When the database fails.
@@ -139,6 +166,8 @@ impl<C: ConnectionTrait> Repository<C> {
         downstream: Option<&DownstreamName>,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
+        self.end_offline_requests_of(sub, downstream).await?;
+        self.destroy_offline_tokens_of(sub, downstream).await?;
         let mut update = Entity::update_many()
             .col_expr(Column::WithdrawnAt, Expr::value(now.as_millis()))
             .filter(Column::Sub.eq(sub.as_str()))
@@ -223,6 +252,15 @@ impl TryFrom<Model> for OfflineGrant {
             )?,
             scope: row.scope("scope", &model.scope)?,
             granted_at: Timestamp::from_millis(model.granted_at),
+            failing: model
+                .failing_since
+                .map(|since| {
+                    let reason = model.failing_reason.as_deref();
+                    let reason = reason.and_then(FailingReason::parse);
+                    let reason = row.known("failing_reason", reason)?;
+                    Ok::<_, StoreError>((Timestamp::from_millis(since), reason))
+                })
+                .transpose()?,
             withdrawn_at: model.withdrawn_at.map(Timestamp::from_millis),
         })
     }

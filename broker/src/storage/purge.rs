@@ -9,7 +9,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
 use super::entity::{
     account_session, authorization, browser, client_assertion, client_deletion, consent, grant,
-    offline_grant, refresh_token, upstream_tokens,
+    offline_grant, offline_request, offline_tokens, refresh_token, upstream_tokens,
 };
 use super::{Store, StoreError};
 use crate::domain::Timestamp;
@@ -75,7 +75,7 @@ impl Store {
             .await?;
 
         deleted += self.purge_account_sessions(now).await?;
-        deleted += self.purge_offline_grants(grants).await?;
+        deleted += self.purge_offline_grants(now, grants).await?;
         deleted += self.purge_upstream_tokens(now).await?;
 
         let finished_grants = Condition::any()
@@ -151,17 +151,46 @@ impl Store {
         .await
     }
 
-    /// Those withdrawn before this moment, in milliseconds since 1970.
-    async fn purge_offline_grants(&self, before: i64) -> Result<u64, StoreError> {
-        self.delete_in_batches::<offline_grant::Entity>(
-            offline_grant::Column::Id,
-            &Query::select()
+    /// Those withdrawn before this moment, in milliseconds since 1970; requests that are too old; and
+    /// tokens that an older broker left behind when it withdrew.
+    async fn purge_offline_grants(&self, now: Timestamp, before: i64) -> Result<u64, StoreError> {
+        let withdrawn = |condition| {
+            Query::select()
                 .column(offline_grant::Column::Id)
                 .from(offline_grant::Entity)
-                .and_where(Expr::col(offline_grant::Column::WithdrawnAt).lt(before))
-                .take(),
-        )
-        .await
+                .and_where(condition)
+                .take()
+        };
+        let tokens = Query::select()
+            .column(offline_tokens::Column::OfflineGrant)
+            .from(offline_tokens::Entity)
+            .and_where(offline_tokens::Column::OfflineGrant.in_subquery(withdrawn(
+                Expr::col(offline_grant::Column::WithdrawnAt).is_not_null(),
+            )))
+            .take();
+        let mut deleted = self
+            .delete_in_batches::<offline_tokens::Entity>(
+                offline_tokens::Column::OfflineGrant,
+                &tokens,
+            )
+            .await?;
+        deleted += self
+            .delete_in_batches::<offline_request::Entity>(
+                offline_request::Column::Id,
+                &Query::select()
+                    .column(offline_request::Column::Id)
+                    .from(offline_request::Entity)
+                    .and_where(Expr::col(offline_request::Column::ExpiresAt).lte(now.as_millis()))
+                    .take(),
+            )
+            .await?;
+        deleted += self
+            .delete_in_batches::<offline_grant::Entity>(
+                offline_grant::Column::Id,
+                &withdrawn(Expr::col(offline_grant::Column::WithdrawnAt).lt(before)),
+            )
+            .await?;
+        Ok(deleted)
     }
 
     /// Nobody looks at these once their session is over, so they do not wait for it to be old.

@@ -25,7 +25,7 @@ pub struct SealedColumn {
 }
 
 /// All of them.
-pub const SEALED_COLUMNS: [SealedColumn; 3] = [
+pub const SEALED_COLUMNS: [SealedColumn; 5] = [
     SealedColumn {
         table: "signing_keys",
         column: "private_key",
@@ -44,6 +44,20 @@ pub const SEALED_COLUMNS: [SealedColumn; 3] = [
         table: "upstream_tokens",
         column: "refresh_token",
         key: "flow",
+        user: Some("sub"),
+        flag: None,
+    },
+    SealedColumn {
+        table: "offline_tokens",
+        column: "access_token",
+        key: "offline_grant",
+        user: Some("sub"),
+        flag: None,
+    },
+    SealedColumn {
+        table: "offline_tokens",
+        column: "refresh_token",
+        key: "offline_grant",
         user: Some("sub"),
         flag: None,
     },

@@ -1,20 +1,22 @@
 //! The identity provider's tokens of logins, as sealed rows. Who opens them is
 //! [`crate::upstream_tokens`].
-//!
-//! Asking the provider for new tokens spends the old ones, so of all replicas one at a time may: it
-//! takes the row's lease by one conditional UPDATE, which names the version that it saw. A lease
-//! ends by itself, for a replica that died.
 
 use sea_orm::sea_query::{Expr, IntoCondition, Query};
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
+use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter};
 
 use super::entity::grant;
 use super::entity::upstream_tokens::{Column, Entity, Model};
+use super::lease::{Leasable, Lease, Renewed, millis};
 use super::row::Row;
 use super::{Repository, StoreError};
 use crate::domain::{AuthorizationId, GrantId, Subject, Timestamp};
 
 const TABLE: &str = "upstream_tokens";
+
+const ROWS: Leasable = Leasable {
+    table: TABLE,
+    key: "flow",
+};
 
 /// The tokens of one login. Has no `Debug` on purpose.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,15 +39,6 @@ pub struct SealedTokens {
     pub keep_until: Timestamp,
     /// How often they were renewed.
     pub version: i64,
-}
-
-/// The right of one process to renew the tokens of one row.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Lease {
-    /// Random: which try has it.
-    pub holder: [u8; 16],
-    /// When others may take over.
-    pub until: Timestamp,
 }
 
 impl<C: ConnectionTrait> Repository<C> {
@@ -108,18 +101,7 @@ impl<C: ConnectionTrait> Repository<C> {
         lease: Lease,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let free = Condition::any()
-            .add(Column::LeaseUntil.is_null())
-            .add(Column::LeaseUntil.lte(now.as_millis()));
-        let updated = Entity::update_many()
-            .col_expr(Column::LeaseHolder, Expr::value(lease.holder.to_vec()))
-            .col_expr(Column::LeaseUntil, Expr::value(lease.until.as_millis()))
-            .filter(Column::Flow.eq(flow.as_str()))
-            .filter(Column::Version.eq(version))
-            .filter(free)
-            .exec(&self.connection)
-            .await?;
-        Ok(updated.rows_affected == 1)
+        self.lease(ROWS, flow.as_str(), version, lease, now).await
     }
 
     /// Writes what the holder of the lease brought, and gives the lease back; false when it is not
@@ -132,22 +114,14 @@ impl<C: ConnectionTrait> Repository<C> {
         next: &SealedTokens,
         lease: Lease,
     ) -> Result<bool, StoreError> {
-        let updated = Entity::update_many()
-            .col_expr(Column::AccessToken, Expr::value(next.access_token.clone()))
-            .col_expr(
-                Column::RefreshToken,
-                Expr::value(next.refresh_token.clone()),
-            )
-            .col_expr(Column::ExpiresAt, Expr::value(millis(next.expires_at)))
-            .col_expr(Column::RenewAt, Expr::value(millis(next.renew_at)))
-            .col_expr(Column::Version, Expr::value(next.version))
-            .col_expr(Column::LeaseHolder, Expr::value(None::<Vec<u8>>))
-            .col_expr(Column::LeaseUntil, Expr::value(None::<i64>))
-            .filter(Column::Flow.eq(next.flow.as_str()))
-            .filter(Column::LeaseHolder.eq(lease.holder.to_vec()))
-            .exec(&self.connection)
-            .await?;
-        Ok(updated.rows_affected == 1)
+        let renewed = Renewed {
+            access_token: &next.access_token,
+            refresh_token: next.refresh_token.as_deref(),
+            expires_at: next.expires_at,
+            renew_at: next.renew_at,
+            version: next.version,
+        };
+        self.renew(ROWS, next.flow.as_str(), lease, &renewed).await
     }
 
     /// Gives a lease back without having renewed anything.
@@ -159,14 +133,7 @@ impl<C: ConnectionTrait> Repository<C> {
         flow: &AuthorizationId,
         lease: Lease,
     ) -> Result<(), StoreError> {
-        Entity::update_many()
-            .col_expr(Column::LeaseHolder, Expr::value(None::<Vec<u8>>))
-            .col_expr(Column::LeaseUntil, Expr::value(None::<i64>))
-            .filter(Column::Flow.eq(flow.as_str()))
-            .filter(Column::LeaseHolder.eq(lease.holder.to_vec()))
-            .exec(&self.connection)
-            .await?;
-        Ok(())
+        self.release(ROWS, flow.as_str(), lease, None).await
     }
 
     /// Deletes the tokens of those of `grants` that have ended: nothing of them is left when the
@@ -187,10 +154,6 @@ impl<C: ConnectionTrait> Repository<C> {
             .await?;
         Ok(())
     }
-}
-
-fn millis(moment: Option<Timestamp>) -> Option<i64> {
-    moment.map(Timestamp::as_millis)
 }
 
 impl From<&SealedTokens> for Model {

@@ -12,7 +12,8 @@ use super::exchange::{Target, downstream, requested_form};
 use super::request::scope;
 use super::{Form, TokenEndpoint, on_the_wire, recorded};
 use crate::domain::{
-    Actor, AuditEvent, AuditKind, Client, DownstreamName, OfflineGrant, OfflineGrantId, RequestInfo,
+    Actor, AuditEvent, AuditKind, Client, DownstreamName, OfflineGrant, OfflineGrantId,
+    OfflineState, RequestInfo,
 };
 use crate::exchange::{BackgroundJob, TokenForm};
 
@@ -80,6 +81,8 @@ struct OfflineGrantItem {
     /// The `audience` of an exchange.
     downstream: String,
     scope: String,
+    /// `active`, or `failing`: of no use until the user has allowed it again.
+    state: &'static str,
     /// Seconds since 1970.
     granted_at: i64,
 }
@@ -91,6 +94,7 @@ impl From<&OfflineGrant> for OfflineGrantItem {
             sub: grant.sub.to_string(),
             downstream: grant.downstream.to_string(),
             scope: grant.scope.to_string(),
+            state: grant.state().as_str(),
             granted_at: grant.granted_at.as_secs(),
         }
     }
@@ -162,13 +166,25 @@ impl TokenEndpoint {
         event
             .details
             .insert("offline_grant".to_owned(), grant.id.as_str().into());
-        if grant.is_active() {
-            Ok(grant)
-        } else {
-            Err(OAuthError::invalid_request(
+        match grant.state() {
+            OfflineState::Failing => Err(self.failing(&grant.downstream)),
+            OfflineState::Withdrawn => Err(OAuthError::invalid_request(
                 "The user has withdrawn this offline grant.",
-            ))
+            )),
+            OfflineState::Active | OfflineState::None | OfflineState::Pending => Ok(grant),
         }
+    }
+
+    /// What helps when the identity provider has ended a grant.
+    fn failing(&self, downstream: &DownstreamName) -> OAuthError {
+        let query: String = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("downstream", downstream.as_str())
+            .finish();
+        OAuthError::invalid_request(format!(
+            "The identity provider has ended this background access. The user has to allow it again: \
+             {}/oauth/authorize-nextcloud?{query}",
+            self.issuer.identifier
+        ))
     }
 
     /// Lists the standing grants at the downstreams that the client may exchange for.

@@ -3,6 +3,7 @@
 
 mod consents;
 mod database;
+mod offline;
 mod opening;
 mod registrations;
 mod upstream_tokens;
