@@ -104,23 +104,37 @@ fn set(table: &mut Table, name: &str, value: String) -> Result<(), String> {
     let mut table = table;
     let mut segments = segments.into_iter().peekable();
     while let Some(segment) = segments.next() {
-        let entry = table
-            .entry(segment)
-            .or_insert_with(|| Value::Table(Table::new()));
+        let is_list = segments
+            .peek()
+            .is_some_and(|next| next.parse::<usize>().is_ok());
+        let entry = table.entry(segment).or_insert_with(|| {
+            if is_list {
+                Value::Array(Vec::new())
+            } else {
+                Value::Table(Table::new())
+            }
+        });
         if entry.is_str() && segments.peek().is_none() {
             // A secret that the file gives inline, and the environment as `…__FILE`.
             *entry = Value::Table(Table::new());
         }
         table = match entry {
             Value::Table(inner) => inner,
-            Value::Array(entries) => segments
-                .next()
-                .and_then(|index| index.parse::<usize>().ok())
-                .and_then(|index| entries.get_mut(index))
-                .and_then(Value::as_table_mut)
-                .ok_or_else(|| {
-                    format!("{segment} is a list: name an entry that the file has, from 0")
-                })?,
+            Value::Array(entries) => {
+                let index = segments
+                    .next()
+                    .and_then(|index| index.parse::<usize>().ok());
+                // Variables come in the order of their names, so entries can be added one by one.
+                if index == Some(entries.len()) {
+                    entries.push(Value::Table(Table::new()));
+                }
+                index
+                    .and_then(|index| entries.get_mut(index))
+                    .and_then(Value::as_table_mut)
+                    .ok_or_else(|| {
+                        format!("{segment} is a list: name an entry, from 0, or add the next one")
+                    })?
+            }
             Value::String(_)
             | Value::Integer(_)
             | Value::Float(_)

@@ -457,6 +457,43 @@ fn the_environment_wins_over_the_file() {
 }
 
 #[test]
+fn the_environment_adds_entries_to_lists() {
+    let table = || EXAMPLE.parse::<Table>().unwrap();
+    let key = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=";
+    let with = |variables: &[(&str, &str)]| {
+        let pairs = variables.iter();
+        let pairs = pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        from_table(table(), pairs.collect())
+    };
+    let entry = |number: usize, id: &'static str| {
+        let prefix = format!("BROKER__KEYS__ENCRYPTION__{number}");
+        [
+            (format!("{prefix}__ID"), id),
+            (format!("{prefix}__KEY"), key),
+        ]
+    };
+    let all = [entry(0, "first"), entry(1, "second")].concat();
+    let all: Vec<_> = all
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
+    let config = with(&all).unwrap();
+    let ids: Vec<_> = config.keys.encryption.iter().map(|key| &key.id).collect();
+    assert_eq!(ids, ["first", "second"]);
+
+    let another = [
+        ("BROKER__CLIENTS__1__CLIENT_ID", "job"),
+        (
+            "BROKER__CLIENTS__1__REDIRECT_URIS",
+            "http://127.0.0.1/callback",
+        ),
+    ];
+    assert_eq!(with(&another).unwrap().clients.len(), 2);
+    // The first of them is missing: the second would silently become the first.
+    assert_problem(with(&all[2..]), "BROKER__KEYS__ENCRYPTION__1__ID");
+}
+
+#[test]
 fn an_environment_variable_that_means_nothing_is_refused() {
     let set = |name: &str| from_table(EXAMPLE.parse().unwrap(), environment(name, "x"));
     assert_problem(set("BROKER__SERVER__LISSTEN"), "server.lissten");
