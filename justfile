@@ -20,6 +20,10 @@ postgres:
 interop:
     .ci/run interop
 
+# The chart, the images' entry points, compose file and systemd units.
+deploy:
+    .ci/run deploy
+
 # What CI runs.
 test-all:
     .ci/run
