@@ -45,6 +45,15 @@ def test_it_is_a_compose_file() -> None:
     PyCompose.from_yaml(yaml.safe_dump(yaml.safe_load(text))).validate()
 
 
+@pytest.mark.parametrize(
+    "mistake",
+    ["read_onl: true", "ports: [hello]", "networks: [none]", "secrets: [none]", "healthcheck: {interval: soon}"],
+)
+def test_the_schema_would_find_a_mistake(mistake: str) -> None:
+    with pytest.raises(ValueError):
+        PyCompose.from_yaml(f"services: {{a: {{image: x, {mistake}}}}}").validate()
+
+
 def test_every_variable_is_in_the_example_or_has_a_default() -> None:
     assert compose(variables())["services"].keys() == {"broker", "mcp-gateway", "postgres"}
     with pytest.raises(AssertionError, match="the public URL of the broker"):

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import urlopen
 from uuid import uuid4
 
 import pytest
 from agent import Internet, call, log_in
-from chart import NAMESPACE, Manifests, changed, containers, render, values
+from chart import NAMESPACE, Manifests, changed, containers, render, rendered, values
 from pods import BINARIES, Container, Node
 from standins import ApiServer, IdentityProvider, Nextcloud
 
@@ -134,6 +135,12 @@ def test_a_small_release_serves_from_the_first_probe_to_the_last_request(small: 
     assert (seen["iss"], seen["sub"], seen["act"]["sub"]) == (ISSUER, "alice", "mcp-gateway")
     # The broker showed its token, and believed the API server's certificate.
     assert small.api.asked == [200]
+
+    # Metrics are where the ServiceMonitor looks for them.
+    (monitor,) = rendered("large").of("ServiceMonitor")
+    endpoint = monitor["spec"]["endpoints"][0]
+    with urlopen(small.brokers[0].url(endpoint["port"]) + endpoint["path"], timeout=5) as answer:
+        assert b"# EOF" in answer.read()
 
     # Secrets are where they belong.
     for secret in (small.api.token, *small.manifests.secret("mcp-token-broker").values()):
