@@ -23,21 +23,37 @@ const HOUR = 60 * MINUTE;
  * Starts the provider on a free loopback port.
  *
  * `clients` are client metadata documents (RFC 7591 names); `resources` maps an RFC 8707 identifier
- * to the scopes that it knows.
+ * to the scopes that it knows; `defaultResource` is the one of a login that names none.
+ *
+ * What it returns can be told to behave otherwise from now on: `tokens.audience` and `tokens.seconds`
+ * replace the `aud` and the life of tokens for resources, with `tokens.unwell` the token endpoint
+ * answers 503, and `forget` ends all logins of a user.
  */
-export async function startIdp({ clients, resources = {} }) {
+export async function startIdp({ clients, resources = {}, defaultResource }) {
   const server = createServer();
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const issuer = `http://127.0.0.1:${server.address().port}`;
-  const provider = new Provider(issuer, configuration(clients, resources));
+  const tokens = {};
+  const provider = new Provider(issuer, configuration(clients, resources, defaultResource, tokens));
+  const grants = new Map();
+  let refreshes = 0;
+  provider.on('grant.success', (ctx) => {
+    const { accountId, jti } = ctx.oidc.entities.Grant ?? {};
+    if (jti) grants.set(jti, accountId);
+  });
+  provider.use(async (ctx, next) => {
+    await next();
+    if (ctx.oidc?.params?.grant_type === 'refresh_token') refreshes += 1;
+  });
   provider.registerGrantType(
     TOKEN_EXCHANGE,
-    tokenExchange(provider, resources),
+    tokenExchange(provider, resources, tokens),
     ['subject_token', 'subject_token_type', 'audience', 'scope', 'requested_token_type'],
   );
   const fallback = provider.callback();
   server.on('request', (request, response) => {
+    if (tokens.unwell && request.url === '/token') return response.writeHead(503).end();
     const interaction = /^\/interaction\/([\w-]+)$/.exec(request.url);
     if (!interaction) return fallback(request, response);
     return interact(provider, request, response).catch((error) => {
@@ -46,6 +62,14 @@ export async function startIdp({ clients, resources = {} }) {
   });
   return {
     issuer,
+    tokens,
+    /** How often new tokens were asked for with a refresh token, whatever came of it. */
+    refreshes: () => refreshes,
+    async forget({ sub }) {
+      for (const [id, accountId] of grants) {
+        if (accountId === sub) await (await provider.Grant.find(id))?.destroy();
+      }
+    },
     async close() {
       server.closeAllConnections();
       server.close();
@@ -54,7 +78,7 @@ export async function startIdp({ clients, resources = {} }) {
   };
 }
 
-function configuration(clients, resources) {
+function configuration(clients, resources, defaultResource, tokens) {
   const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const key = { ...privateKey.export({ format: 'jwk' }), kid: 'idp-1', alg: 'RS256', use: 'sig' };
   return {
@@ -80,13 +104,13 @@ function configuration(clients, resources) {
       introspection: { enabled: true },
       resourceIndicators: {
         enabled: true,
-        defaultResource: () => undefined,
+        defaultResource: () => defaultResource,
         useGrantedResource: () => true,
-        getResourceServerInfo: (_ctx, identifier) => resourceServer(resources, identifier),
+        getResourceServerInfo: (_ctx, identifier) => resourceServer(resources, identifier, tokens),
       },
     },
     ttl: {
-      AccessToken: 10 * MINUTE,
+      AccessToken: (_ctx, token) => token.resourceServer?.accessTokenTTL ?? 10 * MINUTE,
       AuthorizationCode: MINUTE,
       Grant: HOUR,
       IdToken: 10 * MINUTE,
@@ -109,14 +133,14 @@ function claims({ sub, username, name, email }) {
   return { sub, preferred_username: username, name, email, email_verified: true };
 }
 
-function resourceServer(resources, identifier) {
+function resourceServer(resources, identifier, { audience = identifier, seconds = 5 * MINUTE }) {
   const scopes = resources[identifier];
   if (!scopes) throw new errors.InvalidTarget();
   return {
-    audience: identifier,
+    audience,
     scope: scopes.join(' '),
     accessTokenFormat: 'jwt',
-    accessTokenTTL: 5 * MINUTE,
+    accessTokenTTL: seconds,
     jwt: { sign: { alg: 'RS256' } },
   };
 }
@@ -179,13 +203,14 @@ function page(response, title, body) {
 }
 
 /** RFC 8693: one of this provider's own access tokens becomes one for another audience. */
-function tokenExchange(provider, resources) {
+function tokenExchange(provider, resources, tokens) {
   return async (ctx) => {
     const { client, params } = ctx.oidc;
     if (params.subject_token_type !== ACCESS_TOKEN) throw new errors.InvalidRequest('unsupported subject_token_type');
     const subject = params.subject_token && (await provider.AccessToken.find(params.subject_token));
-    if (!subject || subject.isExpired) throw new errors.InvalidRequest('the subject_token is not a live access token');
-    const info = resourceServer(resources, params.audience);
+    const isLive = subject && !subject.isExpired && (await provider.Grant.find(subject.grantId));
+    if (!isLive) throw new errors.InvalidRequest('the subject_token is not a live access token');
+    const info = resourceServer(resources, params.audience, tokens);
     const scope = params.scope ?? info.scope;
     const token = new provider.AccessToken({
       accountId: subject.accountId,

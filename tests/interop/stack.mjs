@@ -58,8 +58,8 @@ export async function startStack({ strategy = 'mint', registration = 'open', idp
   }
 }
 
-/** npm oidc-provider, where the broker's client may also use these grants and audiences. */
-export function startOidcProvider({ clientSecret, redirectUri }, { grants = [], resources } = {}) {
+/** npm oidc-provider, where the broker's client may also use these grants and resources. */
+export function startOidcProvider({ clientSecret, redirectUri }, { grants = [], ...more } = {}) {
   return startIdp({
     clients: [{
       client_id: 'mcp-token-broker',
@@ -68,6 +68,6 @@ export function startOidcProvider({ clientSecret, redirectUri }, { grants = [], 
       grant_types: ['authorization_code', 'refresh_token', ...grants],
       token_endpoint_auth_method: 'client_secret_basic',
     }],
-    resources,
+    ...more,
   });
 }
