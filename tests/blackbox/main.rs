@@ -29,6 +29,7 @@ mod resources;
 mod restart;
 mod service_account;
 mod session;
+mod session_oidc;
 mod sharing;
 mod standin;
 mod story;

@@ -22,7 +22,9 @@ use self::config::{
     BROKER_CLIENT_ID, GATEWAY_CLIENT_ID, NEXTCLOUD, Secrets, UpstreamConfig, UpstreamKind,
 };
 use crate::idp::{IdpHandle, IdpOptions, User};
-use crate::nextcloud::{Account, NextcloudStandIn, OAuth2Client, ProviderEntry, StandInConfig};
+use crate::nextcloud::{
+    AccessTokens, Account, NextcloudStandIn, OAuth2Client, OidcClient, ProviderEntry, StandInConfig,
+};
 use crate::ports;
 use crate::process::{Binaries, Launch, Process};
 use crate::proxy::RoundRobin;
@@ -69,6 +71,8 @@ pub struct Options {
     pub adjust_broker: Option<Adjust>,
     /// Changes to the gateway's configuration.
     pub adjust_gateway: Option<Adjust>,
+    /// With the strategy `session` and no provider of its own: where users log in at Nextcloud.
+    pub login_app: LoginApp,
     /// `RUST_LOG` of the processes.
     pub log_filter: String,
 }
@@ -90,6 +94,7 @@ impl Options {
             nextcloud: None,
             adjust_broker: None,
             adjust_gateway: None,
+            login_app: LoginApp::Oauth2,
             log_filter: "info".to_owned(),
         }
     }
@@ -100,6 +105,15 @@ impl Options {
             None => format!("http://127.0.0.1:{}", addresses.nextcloud),
         }
     }
+}
+
+/// The app at which users log in where Nextcloud itself is the provider.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginApp {
+    /// The bundled one.
+    Oauth2,
+    /// The app `oidc`, with access tokens of this form.
+    Oidc(AccessTokens),
 }
 
 /// A running installation.
@@ -261,6 +275,12 @@ impl Deployment {
             .collect()
     }
 
+    /// The database, as the broker's configuration names it.
+    #[must_use]
+    pub fn database_url(&self) -> &str {
+        &self.options.database
+    }
+
     /// The raw bytes of the database files, as text: the database itself and its write-ahead log.
     ///
     /// Empty where the database is not a file.
@@ -341,7 +361,10 @@ async fn start_idp(
             "with a real Nextcloud the strategy session needs a provider (--upstream)"
         );
         let config = UpstreamConfig {
-            kind: UpstreamKind::NextcloudOauth2,
+            kind: match options.login_app {
+                LoginApp::Oauth2 => UpstreamKind::NextcloudOauth2,
+                LoginApp::Oidc(_) => UpstreamKind::NextcloudOidc,
+            },
             issuer: options.nextcloud_url(addresses),
             client_id: BROKER_CLIENT_ID.to_owned(),
             client_secret: secrets.upstream.clone(),
@@ -395,12 +418,24 @@ async fn start_nextcloud(
         ..StandInConfig::default()
     })
     .await?;
-    if upstream.kind == UpstreamKind::NextcloudOauth2 {
-        nextcloud.register_oauth2_client(OAuth2Client {
-            id: upstream.client_id.clone(),
-            secret: upstream.client_secret.clone(),
-            redirect_uri: format!("{}/oauth/callback", addresses.issuer()),
-        });
+    let id = upstream.client_id.clone();
+    let secret = upstream.client_secret.clone();
+    let redirect_uri = format!("{}/oauth/callback", addresses.issuer());
+    match (upstream.kind, options.login_app) {
+        (UpstreamKind::NextcloudOauth2, _) => nextcloud.register_oauth2_client(OAuth2Client {
+            id,
+            secret,
+            redirect_uri,
+        }),
+        (UpstreamKind::NextcloudOidc, LoginApp::Oidc(access_tokens)) => {
+            nextcloud.enter_oidc_client(OidcClient {
+                id,
+                secret,
+                redirect_uri,
+                access_tokens,
+            })?;
+        }
+        (UpstreamKind::Oidc | UpstreamKind::NextcloudOidc, _) => {}
     }
     Ok(Some(nextcloud))
 }

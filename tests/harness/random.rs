@@ -27,3 +27,12 @@ pub fn unix_now() -> u64 {
         .unwrap()
         .as_secs()
 }
+
+/// Random letters and digits, at most 120 or so, as PHP programs make their tokens.
+#[must_use]
+pub fn alphanumeric(length: usize) -> String {
+    let mut text = [token(), token(), token()].concat();
+    text.retain(|character| character.is_ascii_alphanumeric());
+    text.truncate(length);
+    text
+}

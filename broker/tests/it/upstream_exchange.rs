@@ -1,5 +1,7 @@
 //! Strategy `upstream_exchange`: the IdP exchanges its own token of this login (RFC 8693).
 
+use std::time::Duration;
+
 use broker::domain::{AuditKind, Catalog, Outcome, Strategy};
 use broker_client::oauth::{ErrorCode, Scope, grant_type, token_type};
 use http::StatusCode;
@@ -159,6 +161,24 @@ async fn a_refusal_of_the_idp_is_the_callers_and_no_other_strategy_takes_over() 
     // None of it ended the session.
     idp.faults().token = None;
     assert_eq!(broker.exchange(&tokens.access).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_login_that_the_idp_does_not_renew_ends_the_session() {
+    let (broker, idp, tokens) = logged_in().await;
+    idp.forget();
+    broker.advance(Duration::from_secs(280)).await;
+    assert_refused(&broker, &tokens, 400, ErrorCode::InvalidGrant).await;
+    let trail = broker.trail().await;
+    let ended = trail.iter().find(|row| row.kind == AuditKind::GrantEnded);
+    assert_eq!(ended.unwrap().details["reason"], "upstream_ended");
+    // So the client starts a new login by itself.
+    broker
+        .refresh(&tokens.refresh)
+        .await
+        .assert_refused(400, "invalid_grant");
+    let again = broker.exchange(&tokens.access).await;
+    again.assert_refused(400, "invalid_request");
 }
 
 #[tokio::test]

@@ -42,6 +42,8 @@ pub(super) enum UpstreamKind {
     Oidc,
     /// At Nextcloud, through its bundled app `oauth2`.
     NextcloudOauth2,
+    /// At Nextcloud, through its app `oidc`.
+    NextcloudOidc,
 }
 
 impl UpstreamKind {
@@ -57,6 +59,7 @@ impl UpstreamKind {
                 json!({ "kind": "oidc", "scopes": scopes, "uid_claim": options.uid_claim })
             }
             Self::NextcloudOauth2 => json!({ "kind": "nextcloud_oauth2" }),
+            Self::NextcloudOidc => json!({ "kind": "nextcloud_oidc" }),
         }
     }
 }

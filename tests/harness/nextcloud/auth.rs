@@ -9,17 +9,19 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
 use super::account::{Account, Provisioned};
-use super::oauth2;
 use super::provider::{ProviderEntry, accept, uid_claim};
 use super::server::Server;
 use super::text::header;
 use super::user_oidc::UserOidc;
+use super::{oauth2, oidc};
 
 /// By what a user was logged in.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Means {
     /// A self-encoded token that user_oidc accepted.
     Jwt,
+    /// A token of the app `oidc`.
+    OidcApp,
     /// Basic with the login password.
     LoginPassword,
     /// An app password (given), in Basic or as bearer.
@@ -189,6 +191,9 @@ async fn bearer(server: &Server, token: &str) -> Identity {
     if server.user_oidc() == UserOidc::Missing {
         return Identity::BadBearer;
     }
+    if let Some(uid) = oidc::owner(server, token) {
+        return stored_token(server, &uid);
+    }
     let now = server.clock().now();
     // Entries are tried in turn; the first that validates wins.
     for (number, provider) in server.providers().into_iter().enumerate() {
@@ -210,6 +215,15 @@ async fn bearer(server: &Server, token: &str) -> Identity {
         return identity;
     }
     Identity::BadBearer
+}
+
+/// A token of the app `oidc` passes the second factor, which its login asked for.
+fn stored_token(server: &Server, uid: &str) -> Identity {
+    server.store(|store| match store.accounts.get(uid) {
+        Some(account) if account.enabled => user(account, Means::OidcApp),
+        Some(_) => Identity::DisabledBearer,
+        None => Identity::BadBearer,
+    })
 }
 
 fn provisioned(

@@ -7,7 +7,9 @@ use axum::Router;
 use serde_json::Value;
 
 use super::server::{Server, Shared};
-use super::{cookbook, dav, deck, login, notes, oauth2, ocs, sharing, system, tables, user_oidc};
+use super::{
+    cookbook, dav, deck, login, notes, oauth2, ocs, oidc, sharing, system, tables, user_oidc,
+};
 
 /// One API family.
 pub(super) struct Family {
@@ -33,6 +35,10 @@ pub(super) const FAMILIES: &[Family] = &[
     },
     Family {
         routes: oauth2::routes,
+        capabilities: |_| Value::Null,
+    },
+    Family {
+        routes: oidc::routes,
         capabilities: |_| Value::Null,
     },
     Family {

@@ -238,7 +238,7 @@ fn dress(
     let login = match identity.session().map(|session| &session.means) {
         Some(Means::LoginPassword) => LoginCookies::Password,
         Some(Means::Jwt) if server.user_oidc() == UserOidc::Sessions => LoginCookies::Remember,
-        Some(Means::Jwt | Means::AppPassword(_)) | None => LoginCookies::None,
+        Some(Means::Jwt | Means::OidcApp | Means::AppPassword(_)) | None => LoginCookies::None,
     };
     for cookie in cookies(server, surface, has_credentials, logged_out, login, number) {
         headers.append("set-cookie", header_value(&cookie));

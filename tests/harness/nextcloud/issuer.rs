@@ -44,6 +44,40 @@ enum Pair {
     Ed25519(Ed25519KeyPair),
 }
 
+/// A key pair, with its public half as a JWK.
+pub(super) struct Key {
+    pair: Pair,
+    jwk: Value,
+}
+
+impl Key {
+    /// Makes one.
+    pub(super) fn generate(kind: KeyKind) -> anyhow::Result<Self> {
+        let (pair, jwk) = generate(kind)?;
+        Ok(Self { pair, jwk })
+    }
+
+    /// The public half under this name.
+    pub(super) fn jwk(&self, kid: &str) -> Value {
+        let mut jwk = self.jwk.clone();
+        jwk["kid"] = json!(kid);
+        jwk["use"] = json!("sig");
+        jwk
+    }
+
+    /// Signs, in the way that the header's `alg` names.
+    pub(super) fn sign(&self, header: &Value, claims: &Value) -> anyhow::Result<String> {
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", part(header), part(claims));
+        let algorithm = header
+            .get("alg")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let signature = sign(&self.pair, algorithm, signed.as_bytes())?;
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+}
+
 /// Whether a published key says which algorithm it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Labelled {
@@ -55,7 +89,7 @@ pub enum Labelled {
 
 struct Shared {
     issuer: String,
-    keys: Mutex<BTreeMap<String, Arc<Pair>>>,
+    keys: Mutex<BTreeMap<String, Arc<Key>>>,
     published: Mutex<BTreeMap<String, Value>>,
     fetches: AtomicUsize,
 }
@@ -117,15 +151,14 @@ impl ProbeIssuer {
         kind_of_key: KeyKind,
         labelled: Labelled,
     ) -> anyhow::Result<()> {
-        let (pair, mut jwk) = generate(kind_of_key)?;
-        if let Some(members) = jwk.as_object_mut() {
-            members.insert("kid".to_owned(), json!(kid));
-            members.insert("use".to_owned(), json!("sig"));
-            if labelled == Labelled::WithoutAlg {
-                members.remove("alg");
-            }
+        let key = Key::generate(kind_of_key)?;
+        let mut jwk = key.jwk(kid);
+        if let Some(members) = jwk.as_object_mut()
+            && labelled == Labelled::WithoutAlg
+        {
+            members.remove("alg");
         }
-        lock(&self.state.keys).insert(kid.to_owned(), Arc::new(pair));
+        lock(&self.state.keys).insert(kid.to_owned(), Arc::new(key));
         lock(&self.state.published).insert(kid.to_owned(), jwk);
         Ok(())
     }
@@ -140,18 +173,11 @@ impl ProbeIssuer {
     /// # Errors
     /// When there is no such key, or it cannot sign that way.
     pub fn sign(&self, kid: &str, header: &Value, claims: &Value) -> anyhow::Result<String> {
-        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", part(header), part(claims));
-        let pair = lock(&self.state.keys)
+        let key = lock(&self.state.keys)
             .get(kid)
             .cloned()
             .context("no such key")?;
-        let algorithm = header
-            .get("alg")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let signature = sign(&pair, algorithm, signed.as_bytes())?;
-        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+        key.sign(header, claims)
     }
 
     /// The claims of an ordinary token, valid for a minute from `now` (Unix seconds).

@@ -20,7 +20,7 @@ use url::Url;
 use super::pages;
 use super::server::{Server, Shared};
 use super::text::header_value;
-use crate::random;
+use crate::random::alphanumeric;
 
 /// How long a code is good, in seconds.
 const CODE_LIFE: u64 = 600;
@@ -52,6 +52,7 @@ struct App {
     /// Access tokens whose time was over: their grants live on.
     over: HashSet<String>,
     renewals: usize,
+    issued: Vec<String>,
 }
 
 struct Code {
@@ -87,6 +88,13 @@ pub(super) fn register(server: &Server, client: OAuth2Client) {
 pub(super) fn renewals(server: &Server) -> usize {
     server
         .family(|app: &mut App| app.renewals)
+        .unwrap_or_default()
+}
+
+/// Every access and refresh token that was ever issued.
+pub(super) fn issued(server: &Server) -> Vec<String> {
+    server
+        .family(|app: &mut App| app.issued.clone())
         .unwrap_or_default()
 }
 
@@ -188,7 +196,7 @@ async fn grant(State(server): State<Shared>, Form(fields): Form<Parameters>) -> 
     let Some(uid) = uid else {
         return form(&fields, "<p>Wrong login or password.</p>");
     };
-    let code = long_random(128);
+    let code = alphanumeric(128);
     let until = server.clock().now() + CODE_LIFE;
     server.family(|app: &mut App| {
         let client_id = client.id.clone();
@@ -271,7 +279,7 @@ fn renew(server: &Server, fields: &Parameters) -> Result<Value, &'static str> {
 }
 
 fn issue(server: &Server, client_id: String, uid: String) -> Value {
-    let (access_token, refresh_token) = (long_random(72), long_random(128));
+    let (access_token, refresh_token) = (alphanumeric(72), alphanumeric(128));
     server.store(|store| {
         store.accounts.add_app_password(&uid, access_token.clone());
     });
@@ -281,6 +289,8 @@ fn issue(server: &Server, client_id: String, uid: String) -> Value {
     });
     let end = server.clock().now() + TOKEN_LIFE;
     server.family(|app: &mut App| {
+        app.issued
+            .extend([access_token.clone(), refresh_token.clone()]);
         app.ends.insert(access_token.clone(), end);
         let grant = Grant {
             client_id,
@@ -306,13 +316,6 @@ fn authenticate(server: &Server, fields: &Parameters, client_id: &str) -> Result
 fn client(server: &Server, id: &str) -> Option<OAuth2Client> {
     let find = |app: &mut App| app.clients.iter().find(|client| client.id == id).cloned();
     server.family(find).flatten()
-}
-
-fn long_random(length: usize) -> String {
-    let mut text = [random::token(), random::token(), random::token()].concat();
-    text.retain(|character| character.is_ascii_alphanumeric());
-    text.truncate(length);
-    text
 }
 
 fn see_other(location: &str) -> Response {

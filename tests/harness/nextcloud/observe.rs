@@ -320,13 +320,16 @@ fn violations(
     found
 }
 
-/// Whether it is a step of a login with the app `oauth2`: pages for a browser, which has cookies,
-/// and the token endpoint, where a client is no user.
+/// Whether it is a step of a login with the apps `oauth2` and `oidc`: pages for a browser, which has
+/// cookies, and what a client asks for as itself.
 fn belongs_to_login(uri: &Uri) -> bool {
     let path = segments(uri.path()).unwrap_or_default();
     matches!(
         resolved(&path).as_slice(),
-        ["login", "flow"] | ["apps", "oauth2", "authorize" | "api", ..]
+        ["login", "flow"]
+            | ["apps", "oauth2", "authorize" | "api", ..]
+            | ["apps", "oidc", "authorize" | "token" | "jwks"]
+            | [".well-known", "openid-configuration"]
     )
 }
 

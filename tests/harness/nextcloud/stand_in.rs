@@ -17,10 +17,11 @@ use super::dav::{addressbooks, calendars};
 use super::families::FAMILIES;
 use super::oauth2::OAuth2Client;
 use super::observe::Observations;
+use super::oidc::OidcClient;
 use super::provider::ProviderEntry;
 use super::server::{Server, Shared};
 use super::user_oidc::UserOidc;
-use super::{cookbook, deck, front, notes, oauth2, ocs, sharing, tables};
+use super::{cookbook, deck, front, notes, oauth2, ocs, oidc, sharing, tables};
 
 /// What the stand-in starts with.
 pub struct StandInConfig {
@@ -199,6 +200,44 @@ impl NextcloudStandIn {
     #[must_use]
     pub fn oauth2_renewals(&self) -> usize {
         oauth2::renewals(&self.server)
+    }
+
+    /// Enters a client of the app `oidc`, whose tokens Nextcloud takes
+    /// (`oidc_provider_bearer_validation`).
+    ///
+    /// # Errors
+    /// When the app's signing key cannot be made.
+    pub fn enter_oidc_client(&self, client: OidcClient) -> anyhow::Result<()> {
+        oidc::register(&self.server, client)?;
+        self.set_oidc_bearer_validation(true);
+        Ok(())
+    }
+
+    /// Whether Nextcloud's own APIs take tokens of the app `oidc`.
+    pub fn set_oidc_bearer_validation(&self, is_on: bool) {
+        oidc::set_bearer_validation(&self.server, is_on);
+    }
+
+    /// How long access tokens of the app `oidc` live from now on, in seconds.
+    pub fn set_oidc_life(&self, seconds: u64) {
+        oidc::set_life(&self.server, seconds);
+    }
+
+    /// How often clients of the app `oidc` renewed their tokens.
+    #[must_use]
+    pub fn oidc_renewals(&self) -> usize {
+        oidc::renewals(&self.server)
+    }
+
+    /// Forgets every token of the app `oidc` for an account.
+    pub fn forget_oidc(&self, uid: &str) {
+        oidc::forget(&self.server, uid);
+    }
+
+    /// Every access and refresh token that its login apps ever issued.
+    #[must_use]
+    pub fn issued_tokens(&self) -> Vec<String> {
+        [oauth2::issued(&self.server), oidc::issued(&self.server)].concat()
     }
 
     /// Ends the access of every client of the app `oauth2` to an account, as its owner can.

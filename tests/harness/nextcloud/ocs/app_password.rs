@@ -39,7 +39,7 @@ async fn obtain(State(server): State<Shared>, OcsRoute { session, ocs }: OcsRout
             "You cannot request an new apppassword with an apppassword",
         ),
         // A token brings no login credentials that could be stored with the new password.
-        Means::Jwt => ocs.failure(403, ""),
+        Means::Jwt | Means::OidcApp => ocs.failure(403, ""),
         Means::LoginPassword => {
             let password = fresh();
             server.store(|store| {
