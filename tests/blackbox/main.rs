@@ -11,6 +11,7 @@
 
 mod admin;
 mod approval;
+mod at_rest;
 mod calendar;
 mod check_downstream;
 mod consent;

@@ -3,6 +3,7 @@
 //! What it remembers is what a client of the system has seen; a test can search it for tokens that
 //! must never have left the inside.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub struct Http {
 
 /// All answers that some clients have seen, as text.
 #[derive(Clone, Debug, Default)]
-pub struct Transcript(Arc<Mutex<Vec<String>>>);
+pub struct Transcript(Arc<Mutex<Vec<Answer>>>);
 
 /// One answer, read to its end.
 #[derive(Clone, Debug)]
@@ -109,21 +110,51 @@ impl Http {
 
 impl Transcript {
     fn write(&self, answer: &Answer) {
-        let entry = format!(
-            "{} {}\n{:?}\n{}",
-            answer.status, answer.url, answer.headers, answer.body
-        );
-        self.0.lock().unwrap().push(entry);
+        self.0.lock().unwrap().push(answer.clone());
     }
 
     /// Everything, as one text.
     #[must_use]
     pub fn all(&self) -> String {
-        self.0.lock().unwrap().join("\n\n")
+        let answers = self.0.lock().unwrap();
+        let entries = answers.iter().map(|answer| {
+            format!(
+                "{} {}\n{:?}\n{}",
+                answer.status, answer.url, answer.headers, answer.body
+            )
+        });
+        entries.collect::<Vec<_>>().join("\n\n")
+    }
+
+    /// Every token, code, secret, cookie and form token in it.
+    #[must_use]
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let answers = self.0.lock().unwrap();
+        answers.iter().flat_map(Answer::secrets).collect()
     }
 }
 
 impl Answer {
+    /// The tokens, codes, secrets, cookies and form tokens that it hands out.
+    #[must_use]
+    pub fn secrets(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        if let Ok(body) = serde_json::from_str(&self.body) {
+            secret_members(&body, &mut found);
+        }
+        found.extend(self.location().and_then(|target| query(&target, "code")));
+        let cookies = self.headers.get_all("set-cookie").iter();
+        for cookie in cookies.filter_map(|cookie| cookie.to_str().ok()) {
+            let pair = cookie.split(';').next().unwrap_or_default();
+            found.extend(pair.split_once('=').map(|(_, value)| value.to_owned()));
+        }
+        let fields = self.body.split(r#"name="csrf" value=""#).skip(1);
+        found.extend(fields.filter_map(|rest| Some(rest.split('"').next()?.to_owned())));
+        // Cookies are also removed, by an empty or telling value.
+        found.retain(|secret| secret.len() >= 16);
+        found
+    }
+
     /// A header field as text.
     #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
@@ -161,6 +192,35 @@ impl Answer {
     pub fn success(self) -> Result<Self> {
         anyhow::ensure!(self.status.is_success(), "{}", self.describe());
         Ok(self)
+    }
+}
+
+/// The members of a JSON document that hold secrets, however deep.
+fn secret_members(document: &Value, found: &mut BTreeSet<String>) {
+    const NAMES: [&str; 5] = [
+        "access_token",
+        "refresh_token",
+        "id_token",
+        "client_secret",
+        "registration_access_token",
+    ];
+    match document {
+        Value::Object(members) => {
+            for (name, value) in members {
+                if let Value::String(secret) = value
+                    && NAMES.contains(&name.as_str())
+                {
+                    found.insert(secret.clone());
+                }
+                secret_members(value, found);
+            }
+        }
+        Value::Array(items) => {
+            for item in items {
+                secret_members(item, found);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
 

@@ -131,6 +131,12 @@ impl IdpHandle {
         self.state.codes_issued(user)
     }
 
+    /// Every code, access token and refresh token that it ever issued.
+    #[must_use]
+    pub fn issued(&self) -> Vec<String> {
+        self.state.issued()
+    }
+
     /// The query of every authorization request that was accepted, oldest first.
     #[must_use]
     pub fn authorization_requests(&self) -> Vec<Vec<(String, String)>> {

@@ -20,6 +20,7 @@
 
 pub mod browser;
 pub mod client;
+pub mod database;
 pub mod deployment;
 pub mod http;
 pub mod idp;

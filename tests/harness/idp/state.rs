@@ -53,6 +53,7 @@ struct Memory {
     revoked: HashSet<String>,
     codes_issued: HashMap<String, usize>,
     requests: Vec<Vec<(String, String)>>,
+    issued: Vec<String>,
 }
 
 impl IdpState {
@@ -140,6 +141,7 @@ impl IdpState {
         let expires = random::unix_now() + CODE_LIFETIME;
         let mut memory = self.memory.lock().unwrap();
         *memory.codes_issued.entry(user.to_owned()).or_default() += 1;
+        memory.issued.push(code.clone());
         memory.codes.insert(
             code.clone(),
             Grant {
@@ -169,12 +171,15 @@ impl IdpState {
 
     pub(super) fn issue_refresh_token(&self, grant: Grant) -> String {
         let token = random::token();
-        self.memory
-            .lock()
-            .unwrap()
-            .refresh_tokens
-            .insert(token.clone(), grant);
+        let mut memory = self.memory.lock().unwrap();
+        memory.issued.push(token.clone());
+        memory.refresh_tokens.insert(token.clone(), grant);
         token
+    }
+
+    /// Every code, access token and refresh token that was ever issued.
+    pub(super) fn issued(&self) -> Vec<String> {
+        self.memory.lock().unwrap().issued.clone()
     }
 
     /// Takes the refresh token out: each use rotates it.
@@ -196,6 +201,7 @@ impl IdpState {
             }),
         );
         let mut memory = self.memory.lock().unwrap();
+        memory.issued.push(token.clone());
         memory
             .access_tokens
             .insert(token.clone(), (user.name.clone(), expires));
