@@ -38,6 +38,7 @@ use crate::keys::Keyring;
 use crate::live::Live;
 use crate::metadata::Metadata;
 use crate::metrics::Metrics;
+use crate::offline_tokens::OfflineTokens;
 use crate::provision::Provision;
 use crate::register::{Limits, RegistrationEndpoint};
 use crate::storage::Store;
@@ -63,6 +64,8 @@ pub struct Parts {
     pub upstream: Arc<Upstream>,
     /// What it gave at logins.
     pub upstream_tokens: UpstreamTokens,
+    /// What it gave for background jobs.
+    pub offline_tokens: OfflineTokens,
     /// Fetches what strangers name.
     pub guarded: GuardedClient,
     /// Fetches what the operator names, over https or from this machine.
@@ -184,7 +187,7 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
         }),
         browser: Arc::new(BrowserFlow::new(authorize(parts, settings, known))),
         account: Arc::new(AccountPages::new(
-            provision(parts),
+            provision(parts, settings),
             &settings.issuer,
             settings.login,
         )),
@@ -266,12 +269,13 @@ fn admin_api(parts: &Parts, settings: &Settings) -> AdminApi {
             upstream: Arc::clone(&parts.upstream),
             policy,
         }),
+        offline_tokens: parts.offline_tokens.clone(),
         refusals: Refusals::default(),
         ambient: parts.ambient.clone(),
     }
 }
 
-fn provision(parts: &Parts) -> Provision {
+fn provision(parts: &Parts, settings: &Settings) -> Provision {
     Provision {
         store: parts.store.clone(),
         live: parts.live.clone(),
@@ -279,6 +283,8 @@ fn provision(parts: &Parts) -> Provision {
         ambient: parts.ambient.clone(),
         catalog: parts.live.catalog(),
         upstream: Arc::clone(&parts.upstream),
+        offline_tokens: parts.offline_tokens.clone(),
+        login_lifetime: settings.login,
     }
 }
 
@@ -334,6 +340,7 @@ fn token(
                 tokens: parts.upstream_tokens.clone(),
                 upstream: Arc::clone(&parts.upstream),
             },
+            offline: parts.offline_tokens.clone(),
         },
         ambient: parts.ambient.clone(),
         lifetimes: settings.lifetimes,

@@ -15,6 +15,7 @@
 //! | [`keys`] | signing keys: sign, publish, rotate |
 //! | [`upstream`] | the identity provider we proxy login to; here we are the client |
 //! | [`upstream_tokens`] | the tokens that the identity provider gave at a login: sealed, kept, renewed |
+//! | [`offline_tokens`] | the refresh tokens of offline grants: sealed, renewed, revoked |
 //! | [`exchange`] | what a caller's token may become |
 //! | [`clients`] | who a `client_id` is and whether it may be used; documents behind URLs |
 //! | [`authorize`], [`token`], [`provision`], [`register`], [`metadata`], [`admin`] | one protocol step each |
@@ -38,6 +39,7 @@ pub mod keys;
 pub mod live;
 pub mod metadata;
 pub mod metrics;
+pub mod offline_tokens;
 pub mod provision;
 pub mod register;
 pub mod storage;

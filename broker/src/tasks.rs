@@ -1,4 +1,5 @@
-//! Periodic work: following ended sessions, rotating keys, deleting what has expired or was never used.
+//! Periodic work: following ended sessions, rotating keys, looking after interrupted refreshes, deleting
+//! what has expired or was never used.
 //!
 //! Each task runs until it is told to stop. A failure is logged when it begins and when it ends,
 //! not every time: a database that is away for an hour is two lines, not ten thousand.
@@ -15,7 +16,8 @@ use crate::clients::forget_unused;
 use crate::keys::Keyring;
 use crate::live::Live;
 use crate::metrics::Metrics;
-use crate::storage::{Retention, Store};
+use crate::offline_tokens::OfflineTokens;
+use crate::storage::{Retention, Store, StoreError};
 
 /// How often ended grants and changed clients are asked for. Each replica knows within a second:
 /// this, and the time the database takes, twice.
@@ -24,13 +26,16 @@ const POLL: Duration = Duration::from_millis(250);
 /// How often each replica looks at the signing keys.
 const KEYS: Duration = Duration::from_secs(10);
 
+/// How often one looks for refreshes whose process died.
+const INTERRUPTED: Duration = Duration::from_secs(10);
+
 /// How often expired rows are deleted.
 const PURGE: Duration = Duration::from_mins(10);
 
 /// How long one run may take. A connection that went silent must not hold up the next run.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The same for purging, which may have much to do.
+/// The same for what may have much to do.
 const PURGE_PATIENCE: Duration = Duration::from_mins(5);
 
 /// What the tasks work on.
@@ -42,6 +47,8 @@ pub struct Tasks {
     pub live: Live,
     /// Rotated.
     pub keyring: Keyring,
+    /// Looked after.
+    pub offline_tokens: OfflineTokens,
     /// The time, for what has expired.
     pub ambient: Ambient,
     /// How long finished rows stay.
@@ -62,6 +69,7 @@ impl Tasks {
             store,
             live,
             keyring,
+            offline_tokens,
             ambient,
             retention,
             unused_after,
@@ -92,6 +100,22 @@ impl Tasks {
                 async move { keyring.tick().await }
             },
         ));
+        tracker.spawn(repeat(
+            "interrupted refreshes",
+            INTERRUPTED,
+            PURGE_PATIENCE,
+            runs.clone(),
+            move || {
+                let offline_tokens = offline_tokens.clone();
+                async move {
+                    let settled = offline_tokens.settle_interrupted().await?;
+                    if settled > 0 {
+                        tracing::warn!(grants = settled, "refreshes were interrupted");
+                    }
+                    Ok::<_, StoreError>(())
+                }
+            },
+        ));
         tracker.spawn(repeat("purge", PURGE, PURGE_PATIENCE, runs, move || {
             let (store, ambient) = (store.clone(), ambient.clone());
             async move {
@@ -104,7 +128,7 @@ impl Tasks {
                 if forgotten > 0 {
                     tracing::info!(clients = forgotten, "unused clients forgotten");
                 }
-                Ok::<_, crate::storage::StoreError>(())
+                Ok::<_, StoreError>(())
             }
         }));
         tracker.close();

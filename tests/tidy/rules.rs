@@ -4,7 +4,7 @@ use crate::scan::Source;
 
 /// The layers of the broker: a module uses only modules of rows above its own; siblings of one row
 /// do not use each other.
-pub(crate) const BROKER_LAYERS: [&[&str]; 18] = [
+pub(crate) const BROKER_LAYERS: [&[&str]; 19] = [
     &["domain"],
     &["ambient"],
     &["crypto"],
@@ -16,6 +16,7 @@ pub(crate) const BROKER_LAYERS: [&[&str]; 18] = [
     &["keys"],
     &["upstream"],
     &["upstream_tokens"],
+    &["offline_tokens"],
     &["exchange"],
     &["clients"],
     &[

@@ -32,6 +32,7 @@ use crate::domain::AuditEvent;
 use crate::exchange::check::Check;
 use crate::keys::{KeyError, Keyring};
 use crate::live::{CatalogHandle, Live};
+use crate::offline_tokens::OfflineTokens;
 use crate::storage::{Store, StoreError, Transaction};
 
 pub use access::{Administrator, Refusals};
@@ -66,6 +67,8 @@ pub struct AdminApi {
     pub check: Check,
     /// Groups of the identity provider that administer, if there are any.
     pub groups: Option<Groups>,
+    /// What the identity provider gave for background jobs.
+    pub offline_tokens: OfflineTokens,
     /// Bounds how many refusals are recorded.
     pub refusals: Refusals,
     /// Time and randomness.

@@ -103,7 +103,8 @@ impl AdminApi {
         })
     }
 
-    /// Withdraws an offline grant in the place of its user. One that is withdrawn stays as it is.
+    /// Withdraws an offline grant in the place of its user, and has the identity provider revoke what it
+    /// gave for it. One that is withdrawn stays as it is.
     ///
     /// # Errors
     /// [`AdminError::NotFound`].
@@ -117,6 +118,9 @@ impl AdminApi {
         let now = self.ambient.now();
         let transaction = self.store.begin().await?;
         let mut grant = transaction.offline_grant(&id).await?.ok_or(NOT_FOUND)?;
+        let tokens = transaction
+            .offline_tokens_of(&grant.sub, Some(&grant.downstream))
+            .await?;
         let withdrawn = transaction
             .withdraw_offline_grants(&grant.sub, Some(&grant.downstream), now)
             .await?;
@@ -129,6 +133,7 @@ impl AdminApi {
                 .details
                 .insert("offline_grant".to_owned(), id.as_str().into());
             self.commit(transaction, &[event]).await?;
+            self.offline_tokens.revoke(tokens, &by.request);
             grant.withdrawn_at = Some(now);
         }
         Ok(OfflineGrantItem::from(&grant))

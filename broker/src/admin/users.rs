@@ -122,6 +122,7 @@ impl AdminApi {
         let now = self.ambient.now();
         let transaction = self.store.begin().await?;
         transaction.user(&sub).await?.ok_or(NO_USER)?;
+        let tokens = transaction.offline_tokens_of(&sub, None).await?;
         let ended = transaction
             .end_all_of_user(&sub, EndReason::Administrator, now)
             .await?;
@@ -139,6 +140,7 @@ impl AdminApi {
             ended.offline_grants.into(),
         );
         self.commit(transaction, &[event]).await?;
+        self.offline_tokens.revoke(tokens, &by.request);
         Ok(RevokedUser {
             ended_sessions: ended.grants,
             ended_logins: ended.logins,

@@ -21,9 +21,10 @@ use crate::config::Config;
 use crate::keys::{KeyError, Keyring};
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::offline_tokens::{self, OfflineTokens};
 use crate::storage::{self, OpenError, Retention, StoreError};
 use crate::tasks::Tasks;
-use crate::upstream::{InvalidConfig, Upstream};
+use crate::upstream::{self, InvalidConfig, Upstream};
 use crate::upstream_tokens::{Keeping, UpstreamTokens};
 use crate::vault::{Vault, VaultError};
 
@@ -105,23 +106,38 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
         ambient.clone(),
     )
     .await?;
-    let upstream = Arc::new(Upstream::new(
-        config.upstream_config(),
-        format!("{}/oauth/callback", config.server.issuer),
-        HttpClient::new(&Options {
-            // Plain http is for whoever configured it, not for whatever metadata may name.
-            allow_insecure_http: names_plain_http(config),
-            ..Options::default()
-        })?,
-        ambient.clone(),
-        metrics.clone(),
-    )?);
+    let to_provider = HttpClient::new(&Options {
+        // Plain http is for whoever configured it, not for whatever metadata may name.
+        allow_insecure_http: names_plain_http(config),
+        ..Options::default()
+    })?;
+    let issuer = &config.server.issuer;
+    let client = |of: upstream::Config, callback: &str| {
+        let redirect_uri = format!("{issuer}{callback}");
+        let (http, ambient) = (to_provider.clone(), ambient.clone());
+        Upstream::new(of, redirect_uri, http, ambient, metrics.clone()).map(Arc::new)
+    };
+    let upstream = client(config.upstream_config(), "/oauth/callback")?;
+    let for_background_jobs = config
+        .offline_upstream_config()
+        .map(|of| client(of, "/oauth/callback-nextcloud"))
+        .transpose()?;
     if catalog.needs_upstream_tokens() && !cipher.is_configured() {
         tracing::warn!(
             "no encryption key is configured: downstreams that need the identity provider's \
              tokens give errors (keys.encryption)"
         );
     }
+    let audit = AuditLog::start(store.clone());
+    let offline_tokens = OfflineTokens::new(offline_tokens::Dependencies {
+        store: store.clone(),
+        audit: audit.clone(),
+        cipher: cipher.clone(),
+        upstream: for_background_jobs,
+        ambient: ambient.clone(),
+        allowed_at: format!("{issuer}/oauth/authorize-nextcloud"),
+        patience: Keeping::PATIENCE,
+    });
     let upstream_tokens = UpstreamTokens::new(
         store.clone(),
         cipher,
@@ -139,11 +155,12 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
             catalog.downstreams().to_vec(),
         )
         .await?,
-        audit: AuditLog::start(store.clone()),
+        audit,
         store,
         keyring,
         upstream,
         upstream_tokens,
+        offline_tokens,
         guarded: guarded_client(&config.url_clients())?,
         http: HttpClient::new(&Options::default())?,
         downstream_http: HttpClient::new(&Options {
@@ -184,6 +201,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         store: parts.store.clone(),
         live: parts.live.clone(),
         keyring: parts.keyring.clone(),
+        offline_tokens: parts.offline_tokens.clone(),
         ambient: parts.ambient.clone(),
         retention: RETENTION,
         unused_after: config.registration.unused_after,

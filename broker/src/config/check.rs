@@ -14,6 +14,7 @@ use crate::upstream::{Kind, check_parameters};
 pub(super) fn check(config: &Config, problems: &Problems) {
     issuer(config, problems);
     upstream(config, problems);
+    background_access(config, problems);
     encryption(config, problems);
     resources(config, problems);
     clients(config, problems);
@@ -39,12 +40,20 @@ fn administrators(config: &Config, problems: &Problems) {
     let others = config.resources.iter().map(|resource| resource.id.as_str());
     let others = others
         .chain(config.downstreams.iter().map(|one| one.audience.as_str()))
-        .chain([config.upstream.client_id.as_str(), &config.server.issuer]);
+        .chain([config.upstream.client_id.as_str(), &config.server.issuer])
+        .chain(
+            config
+                .upstream
+                .offline
+                .iter()
+                .map(|one| one.client_id.as_str()),
+        );
     if audience.is_empty() || others.into_iter().any(|other| other == audience) {
         // Tokens for something else would administer.
         problems.add(
             "admin.audience",
-            "must be an audience of its own: no resource, no downstream, not upstream.client_id",
+            "must be an audience of its own: no resource, no downstream, no client id of ours at the \
+             provider",
         );
     }
     if !has_groups {
@@ -113,25 +122,82 @@ fn upstream(config: &Config, problems: &Problems) {
     if let Err(error) = check_parameters(&upstream.authorize_parameters) {
         problems.add("upstream.authorize_parameters", error.to_string());
     }
-    let public = upstream.client_authentication == AuthenticationMethod::None;
-    if upstream.client_secret.is_none() && !public {
+    client_at_provider(
+        "upstream",
+        upstream.client_authentication,
+        upstream.client_secret.is_some(),
+        upstream.kind,
+        problems,
+    );
+}
+
+/// How a client of ours proves itself at the identity provider.
+fn client_at_provider(
+    section: &str,
+    authentication: AuthenticationMethod,
+    has_secret: bool,
+    kind: Kind,
+    problems: &Problems,
+) {
+    let public = authentication == AuthenticationMethod::None;
+    if !has_secret && !public {
         problems.add(
-            "upstream.client_secret",
-            "is missing; without one set upstream.client_authentication to none",
+            format!("{section}.client_secret"),
+            format!("is missing; without one set {section}.client_authentication to none"),
         );
     }
-    if upstream.client_secret.is_some() && public {
+    if has_secret && public {
         problems.add(
-            "upstream.client_secret",
+            format!("{section}.client_secret"),
             "is never sent with client_authentication none; remove one of them",
         );
     }
-    if public && upstream.kind != Kind::Oidc {
+    if public && kind != Kind::Oidc {
         problems.add(
-            "upstream.client_authentication",
-            "Nextcloud's apps know no public clients: set upstream.client_secret instead",
+            format!("{section}.client_authentication"),
+            format!("Nextcloud's apps know no public clients: set {section}.client_secret instead"),
         );
     }
+}
+
+/// Our client for background access, where a downstream needs it.
+fn background_access(config: &Config, problems: &Problems) {
+    let mut needing = config
+        .downstreams
+        .iter()
+        .filter(|one| one.offline && one.strategy.needs_upstream_tokens());
+    let Some(offline) = &config.upstream.offline else {
+        if let Some(downstream) = needing.next() {
+            problems.add(
+                "upstream.offline",
+                format!(
+                    "is missing: background access at {} with strategy {} needs a client of its own at \
+                     the provider, with {}/oauth/callback-nextcloud as its redirect URI",
+                    downstream.name,
+                    downstream.strategy.as_str(),
+                    config.server.issuer,
+                ),
+            );
+        }
+        return;
+    };
+    if let Err(error) = check_parameters(&offline.authorize_parameters) {
+        problems.add("upstream.offline.authorize_parameters", error.to_string());
+    }
+    if offline.client_id == config.upstream.client_id {
+        // What it is given must be told from what logins are given, here and there.
+        problems.add(
+            "upstream.offline.client_id",
+            "must be a client of its own, not that of upstream.client_id",
+        );
+    }
+    client_at_provider(
+        "upstream.offline",
+        offline.client_authentication,
+        offline.client_secret.is_some(),
+        config.upstream.kind,
+        problems,
+    );
 }
 
 fn encryption(config: &Config, problems: &Problems) {

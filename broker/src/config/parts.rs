@@ -130,25 +130,14 @@ impl Config {
     #[must_use]
     pub fn upstream_config(&self) -> upstream::Config {
         let configured = &self.upstream;
-        let client_id = configured.client_id.clone();
-        let client_secret = configured
-            .client_secret
-            .clone()
-            .unwrap_or_else(|| Secret::new(""));
         upstream::Config {
             kind: configured.kind,
             issuer: configured.issuer.clone(),
-            authentication: match configured.client_authentication {
-                AuthenticationMethod::ClientSecretBasic => ClientAuthentication::Basic {
-                    client_id,
-                    client_secret,
-                },
-                AuthenticationMethod::ClientSecretPost => ClientAuthentication::Post {
-                    client_id,
-                    client_secret,
-                },
-                AuthenticationMethod::None => ClientAuthentication::None { client_id },
-            },
+            authentication: authentication(
+                configured.client_authentication,
+                &configured.client_id,
+                configured.client_secret.as_ref(),
+            ),
             scopes: configured.scopes.clone(),
             public_url: configured.public_url.clone(),
             back_channel_url: configured.back_channel_url.clone(),
@@ -157,6 +146,22 @@ impl Config {
             authorize_parameters: configured.authorize_parameters.clone(),
             uid_claim: configured.uid_claim.clone(),
         }
+    }
+
+    /// The identity provider, as our client for background access sees it.
+    #[must_use]
+    pub fn offline_upstream_config(&self) -> Option<upstream::Config> {
+        let offline = self.upstream.offline.as_ref()?;
+        Some(upstream::Config {
+            authentication: authentication(
+                offline.client_authentication,
+                &offline.client_id,
+                offline.client_secret.as_ref(),
+            ),
+            scopes: offline.scopes.clone(),
+            authorize_parameters: offline.authorize_parameters.clone(),
+            ..self.upstream_config()
+        })
     }
 
     /// Which groups of the identity provider administer.
@@ -191,6 +196,27 @@ impl Config {
             }
         }
         clients
+    }
+}
+
+/// How a client of ours proves itself at the identity provider.
+fn authentication(
+    method: AuthenticationMethod,
+    client_id: &str,
+    client_secret: Option<&Secret>,
+) -> ClientAuthentication {
+    let client_id = client_id.to_owned();
+    let client_secret = client_secret.cloned().unwrap_or_else(|| Secret::new(""));
+    match method {
+        AuthenticationMethod::ClientSecretBasic => ClientAuthentication::Basic {
+            client_id,
+            client_secret,
+        },
+        AuthenticationMethod::ClientSecretPost => ClientAuthentication::Post {
+            client_id,
+            client_secret,
+        },
+        AuthenticationMethod::None => ClientAuthentication::None { client_id },
     }
 }
 

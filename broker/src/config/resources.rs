@@ -134,8 +134,9 @@ pub struct Downstream {
     pub exchange_scope: Scope,
     /// Whether users may allow background jobs to act for them here while they are away.
     ///
-    /// Default `false`. `BROKER__DOWNSTREAMS__0__OFFLINE`. Only with the strategy `mint` in this
-    /// version; it takes effect for clients with `background = true`.
+    /// Default `false`. `BROKER__DOWNSTREAMS__0__OFFLINE`. It takes effect for clients with
+    /// `background = true`. With another strategy than `mint` it needs `upstream.offline` and
+    /// `keys.encryption`.
     pub offline: bool,
 }
 
@@ -153,9 +154,6 @@ impl Downstream {
         );
         let exchange_scope = exchange_scope(&mut section, strategy);
         let offline = section.or("offline", false);
-        if offline && strategy != Strategy::Mint {
-            section.problem("offline", "is available with the strategy mint only");
-        }
         section.finish();
         let name = name?;
         Some(Self {

@@ -4,6 +4,7 @@ use broker_client::oauth::Scope;
 use broker_client::secret::Secret;
 use url::Url;
 
+use super::OfflineClient;
 use super::read::Section;
 use crate::upstream::Kind;
 
@@ -81,6 +82,12 @@ pub struct Upstream {
     /// nobody's user id for whoever has that address. Only where user ids are addresses, and nobody
     /// can give himself another's at the provider.
     pub danger_email_uids: bool,
+    /// The broker's client at the provider for background access: a table of its own with `client_id`,
+    /// `client_secret`, `client_authentication`, `scopes` and `authorize_parameters`.
+    ///
+    /// Default: none. `BROKER__UPSTREAM__OFFLINE__CLIENT_ID` and so on. Needed where a downstream has
+    /// `offline = true` and another strategy than `mint`.
+    pub offline: Option<OfflineClient>,
 }
 
 /// How we prove who we are at the provider's token endpoint.
@@ -109,7 +116,13 @@ impl Upstream {
                 }
             },
         );
-        let scopes = scopes(&mut section, kind);
+        let usual: &[&str] = match kind {
+            Kind::Oidc => &["openid", "profile", "email"],
+            // Without it there is no refresh token, and a session lasts for a quarter of an hour.
+            Kind::NextcloudOidc => &["openid", "profile", "email", "offline_access"],
+            Kind::NextcloudOauth2 => &[],
+        };
+        let scopes = scopes(&mut section, kind, usual);
         let public_url = section.optional("public_url");
         let back_channel_url = section.optional("back_channel_url");
         let send_resource = section.or("send_resource", false);
@@ -117,6 +130,10 @@ impl Upstream {
         let authorize_parameters = section.map("authorize_parameters");
         let uid_claim = section.or("uid_claim", "sub".to_owned());
         let danger_email_uids = section.or("danger_email_uids", false);
+        let has_offline = section.has("offline");
+        let offline = section.section("offline");
+        let offline =
+            has_offline.then(|| OfflineClient::read(offline, kind, client_authentication));
         section.finish();
         Some(Self {
             kind,
@@ -132,18 +149,17 @@ impl Upstream {
             authorize_parameters,
             uid_claim,
             danger_email_uids,
+            offline: match offline {
+                Some(offline) => Some(offline?),
+                None => None,
+            },
         })
     }
 }
 
-fn scopes(section: &mut Section<'_>, kind: Kind) -> Scope {
+/// The scopes of a client, `usual` where none are written.
+pub(super) fn scopes(section: &mut Section<'_>, kind: Kind, usual: &[&str]) -> Scope {
     let written: Vec<String> = section.list("scopes");
-    let usual: &[&str] = match kind {
-        Kind::Oidc => &["openid", "profile", "email"],
-        // Without it there is no refresh token, and a session lasts for a quarter of an hour.
-        Kind::NextcloudOidc => &["openid", "profile", "email", "offline_access"],
-        Kind::NextcloudOauth2 => &[],
-    };
     let tokens = if written.is_empty() {
         usual.iter().copied().map(str::to_owned).collect()
     } else {

@@ -180,8 +180,13 @@ kinds! {
     OfflineGranted => "offline.granted",
     /// An offline grant was withdrawn.
     OfflineWithdrawn => "offline.withdrawn",
-    /// The identity provider renewed the tokens that a session keeps, or refused to.
+    /// The identity provider does not stand behind an offline grant any more; its user has to allow it
+    /// again.
+    OfflineFailing => "offline.failing",
+    /// The identity provider renewed the tokens that a session or an offline grant keeps, or refused to.
     UpstreamRenewed => "upstream.renewed",
+    /// The identity provider revoked the refresh token of an offline grant that is over, or did not.
+    UpstreamRevoked => "upstream.revoked",
     /// An administrator had a downstream asked whether it would accept our tokens.
     DownstreamChecked => "downstream.checked",
     /// A signing key was created, activated or retired.

@@ -11,9 +11,9 @@ use broker_client::secret::Secret;
 use serde::Serialize;
 
 use super::uids::UidError;
-use super::{Exchange, ExchangeStrategy, IssuedToken, Uids};
+use super::{Exchange, ExchangeStrategy, IssuedToken, Order, Uids};
 use crate::ambient::Ambient;
-use crate::domain::{ClientId, Downstream, Subject, Timestamp};
+use crate::domain::Timestamp;
 use crate::keys::Keyring;
 
 /// The longest life of a minted token, whatever the configuration says.
@@ -56,35 +56,10 @@ struct Actor<'a> {
     sub: &'a str,
 }
 
-/// A token to sign, for a caller's session or for a background job.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Order<'a> {
-    /// The user.
-    pub(super) sub: &'a Subject,
-    /// The client that asks, who will act for the user.
-    pub(super) client_id: &'a ClientId,
-    /// What the token is for.
-    pub(super) downstream: &'a Downstream,
-    /// What it may do.
-    pub(super) scope: &'a Scope,
-    /// When.
-    pub(super) now: Timestamp,
-    /// When what it comes from ends; it does not outlive that.
-    pub(super) not_after: Timestamp,
-}
-
 #[async_trait]
 impl ExchangeStrategy for Mint {
     async fn exchange(&self, exchange: &Exchange<'_>) -> Result<IssuedToken, OAuthError> {
-        let order = Order {
-            sub: exchange.sub,
-            client_id: exchange.client_id,
-            downstream: exchange.downstream,
-            scope: exchange.scope,
-            now: exchange.now,
-            not_after: exchange.not_after,
-        };
-        self.sign(&order).await
+        self.sign(&Order::from(exchange)).await
     }
 }
 
@@ -94,12 +69,7 @@ impl Mint {
         let iat = order.now.as_secs();
         let longest = order.downstream.token_lifetime.min(LONGEST_LIFE);
         let exp = order.now.plus(longest).min(order.not_after).as_secs();
-        let lifetime = u64::try_from(exp - iat).unwrap_or(0);
-        if lifetime == 0 {
-            return Err(OAuthError::invalid_request(
-                "The subject_token is about to expire. Renew it first.",
-            ));
-        }
+        let lifetime = order.lifetime(Timestamp::from_millis(exp.saturating_mul(1000)))?;
         let uid = self.uids.uid(order.sub).await.map_err(|error| {
             match error.as_ref() {
                 UidError::Missing => OAuthError::invalid_request(format!(
@@ -141,7 +111,7 @@ impl Mint {
         })?;
         Ok(IssuedToken {
             token: Secret::from(token),
-            lifetime: Duration::from_secs(lifetime),
+            lifetime,
             scope: order.scope.clone(),
         })
     }

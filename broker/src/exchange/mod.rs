@@ -25,6 +25,7 @@ pub use uids::Uids;
 pub use upstream::UpstreamExchange;
 
 use crate::domain::{ClientId, Downstream, GrantId, Strategy, Subject, Timestamp};
+use crate::offline_tokens::OfflineTokens;
 
 /// A decided exchange: everything that a strategy may depend on.
 #[derive(Debug, Clone, Copy)]
@@ -43,6 +44,67 @@ pub struct Exchange<'a> {
     pub now: Timestamp,
     /// When the subject token ends; no token outlives it.
     pub not_after: Timestamp,
+}
+
+/// A token to produce, for a caller's session or for a background job: what both have.
+#[derive(Debug, Clone, Copy)]
+struct Order<'a> {
+    /// Who asks.
+    asker: Asker,
+    /// The user.
+    sub: &'a Subject,
+    /// The client that asks, who will act for the user.
+    client_id: &'a ClientId,
+    /// What the token is for.
+    downstream: &'a Downstream,
+    /// What it may do.
+    scope: &'a Scope,
+    /// When.
+    now: Timestamp,
+    /// When what it comes from ends; it does not outlive that.
+    not_after: Timestamp,
+}
+
+/// Who asks for a token, and so what helps when there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    /// A client that is being called in a session.
+    Session,
+    /// A background job.
+    Job,
+}
+
+impl<'a> From<&Exchange<'a>> for Order<'a> {
+    fn from(exchange: &Exchange<'a>) -> Self {
+        Self {
+            asker: Asker::Session,
+            sub: exchange.sub,
+            client_id: exchange.client_id,
+            downstream: exchange.downstream,
+            scope: exchange.scope,
+            now: exchange.now,
+            not_after: exchange.not_after,
+        }
+    }
+}
+
+impl Order<'_> {
+    /// The whole seconds from now to `end`, when there are any.
+    fn lifetime(&self, end: Timestamp) -> Result<Duration, OAuthError> {
+        let lifetime = Duration::from_secs(end.since(self.now).as_secs());
+        if !lifetime.is_zero() {
+            return Ok(lifetime);
+        }
+        Err(match self.asker {
+            Asker::Session => {
+                OAuthError::invalid_request("The subject_token is about to expire. Renew it first.")
+            }
+            Asker::Job => OAuthError::temporarily_unavailable(
+                "The identity provider's token is about to expire, and there is no new one yet. Try \
+                 again in a minute.",
+            ),
+        })
+    }
 }
 
 /// A token for a downstream. Never stored, never logged.
@@ -76,6 +138,8 @@ pub struct Strategies {
     pub session: Session,
     /// The IdP exchanges its token of this login.
     pub upstream_exchange: UpstreamExchange,
+    /// The IdP's tokens for background jobs; no strategy of a session.
+    pub offline: OfflineTokens,
 }
 
 impl Strategies {

@@ -1,17 +1,21 @@
 //! What an offline grant becomes: a token for a background job.
 //!
 //! Where the downstream's strategy is `mint`, the user's recorded consent is all there is: the broker
-//! signs while the grant stands, and no token of the identity provider is kept.
+//! signs while the grant stands, and no token of the identity provider is kept. Elsewhere the token
+//! comes from the refresh token that the IdP gave when the user allowed it, and is checked as that of
+//! a session is.
 
 use std::time::Duration;
 
 use broker_client::oauth::{OAuthError, Scope};
 
-use super::mint::Order;
-use super::{IssuedToken, Strategies};
+use super::session::hand_on;
+use super::upstream::exchanged;
+use super::{Asker, IssuedToken, Order, Strategies};
 use crate::domain::{ClientId, Downstream, OfflineGrant, Strategy, Timestamp};
 
-/// The longest life of a background token; the downstream's own limit is mostly shorter.
+/// The longest life that a background client is told; the downstream's own limit is mostly shorter.
+/// A token that the IdP issued may be good for longer: that is the IdP's to say.
 const LONGEST_LIFE: Duration = Duration::from_mins(5);
 
 /// A decided exchange of an offline grant. Has no session, as [`super::Exchange`] has no grant of
@@ -34,27 +38,32 @@ impl Strategies {
     /// Produces the token of a background job.
     ///
     /// # Errors
-    /// `invalid_request` when the user has no account at the downstream; `server_error` when something
-    /// failed, or for a strategy that works in sessions only, which the configuration refuses.
+    /// `invalid_request` when the user has no account at the downstream or has to allow it again;
+    /// `invalid_target` when the IdP's token is for something else; `temporarily_unavailable` and
+    /// `server_error` when something failed.
     pub async fn exchange_offline(
         &self,
         job: &BackgroundJob<'_>,
     ) -> Result<IssuedToken, OAuthError> {
+        let order = Order {
+            asker: Asker::Job,
+            sub: &job.grant.sub,
+            client_id: job.client_id,
+            downstream: job.downstream,
+            scope: job.scope,
+            now: job.now,
+            not_after: job.now.plus(LONGEST_LIFE),
+        };
         match job.downstream.strategy {
-            Strategy::Mint => {
-                let order = Order {
-                    sub: &job.grant.sub,
-                    client_id: job.client_id,
-                    downstream: job.downstream,
-                    scope: job.scope,
-                    now: job.now,
-                    not_after: job.now.plus(LONGEST_LIFE),
-                };
-                self.mint.sign(&order).await
+            Strategy::Mint => self.mint.sign(&order).await,
+            Strategy::Session => {
+                let kept = self.offline.access_token(job.grant).await?;
+                hand_on(kept, &self.session.issuer, &order)
             }
-            Strategy::Session | Strategy::UpstreamExchange => Err(OAuthError::server_error(
-                "The strategy configured for this downstream has no background access.",
-            )),
+            Strategy::UpstreamExchange => {
+                let kept = self.offline.access_token(job.grant).await?;
+                exchanged(self.offline.provider()?, kept, &order).await
+            }
         }
     }
 }

@@ -4,14 +4,12 @@
 //! What we can see of it (a JWT names its issuer and audience) must fit the downstream, so that a
 //! token for one API is never sent to another.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use broker_client::oauth::OAuthError;
 
 use super::foreign::ForeignToken;
-use super::{Exchange, ExchangeStrategy, IssuedToken};
-use crate::upstream_tokens::UpstreamTokens;
+use super::{Exchange, ExchangeStrategy, IssuedToken, Order};
+use crate::upstream_tokens::{AccessToken, UpstreamTokens};
 
 /// Hands out the tokens of logins.
 pub struct Session {
@@ -28,22 +26,25 @@ impl ExchangeStrategy for Session {
             .tokens
             .access_token(exchange.grant, exchange.sub)
             .await?;
-        let said = ForeignToken::read(kept.token.expose());
-        said.check(&self.issuer, &exchange.downstream.audience)?;
-        let end = [kept.expires_at, said.expires_at]
-            .into_iter()
-            .flatten()
-            .fold(exchange.not_after, Ord::min);
-        let lifetime = Duration::from_secs(end.since(exchange.now).as_secs());
-        if lifetime.is_zero() {
-            return Err(OAuthError::invalid_request(
-                "The subject_token is about to expire. Renew it first.",
-            ));
-        }
-        Ok(IssuedToken {
-            token: kept.token,
-            lifetime,
-            scope: exchange.scope.clone(),
-        })
+        hand_on(kept, &self.issuer, &Order::from(exchange))
     }
+}
+
+/// The IdP's token, as far as it can be seen to be for the downstream.
+pub(super) fn hand_on(
+    kept: AccessToken,
+    issuer: &str,
+    order: &Order<'_>,
+) -> Result<IssuedToken, OAuthError> {
+    let said = ForeignToken::read(kept.token.expose());
+    said.check(issuer, &order.downstream.audience)?;
+    let end = [kept.expires_at, said.expires_at]
+        .into_iter()
+        .flatten()
+        .fold(order.not_after, Ord::min);
+    Ok(IssuedToken {
+        lifetime: order.lifetime(end)?,
+        token: kept.token,
+        scope: order.scope.clone(),
+    })
 }

@@ -6,15 +6,14 @@
 //! takes over.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use broker_client::oauth::{ErrorCode, OAuthError};
 
 use super::foreign::ForeignToken;
-use super::{Exchange, ExchangeStrategy, IssuedToken};
+use super::{Asker, Exchange, ExchangeStrategy, IssuedToken, Order};
 use crate::upstream::{TokenError, Upstream};
-use crate::upstream_tokens::UpstreamTokens;
+use crate::upstream_tokens::{AccessToken, UpstreamTokens};
 
 /// Lets the IdP exchange.
 pub struct UpstreamExchange {
@@ -27,53 +26,55 @@ pub struct UpstreamExchange {
 #[async_trait]
 impl ExchangeStrategy for UpstreamExchange {
     async fn exchange(&self, exchange: &Exchange<'_>) -> Result<IssuedToken, OAuthError> {
-        let downstream = exchange.downstream;
         let kept = self
             .tokens
             .access_token(exchange.grant, exchange.sub)
             .await?;
-        let exchanged = self
-            .upstream
-            .exchange(
-                &kept.token,
-                &downstream.audience,
-                &downstream.exchange_scope,
-            )
-            .await
-            .map_err(refusal)?;
-        let said = ForeignToken::read(exchanged.access_token.expose());
-        said.demand(
-            self.upstream.issuer(),
-            &downstream.audience,
-            &ForeignToken::read(kept.token.expose()),
-        )?;
-        let told = exchanged.lifetime.map(|life| exchange.now.plus(life));
-        let end = [told, said.expires_at]
-            .into_iter()
-            .flatten()
-            .min()
-            .ok_or_else(|| {
-                OAuthError::server_error(
-                    "The identity provider does not say when the exchanged token ends.",
-                )
-            })?
-            .min(exchange.not_after);
-        let lifetime = Duration::from_secs(end.since(exchange.now).as_secs());
-        if lifetime.is_zero() {
-            return Err(OAuthError::invalid_request(
-                "The subject_token is about to expire. Renew it first.",
-            ));
-        }
-        Ok(IssuedToken {
-            token: exchanged.access_token,
-            lifetime,
-            scope: exchange.scope.clone(),
-        })
+        exchanged(&self.upstream, kept, &Order::from(exchange)).await
     }
 }
 
+/// What the IdP gives for its own token `kept`.
+pub(super) async fn exchanged(
+    upstream: &Upstream,
+    kept: AccessToken,
+    order: &Order<'_>,
+) -> Result<IssuedToken, OAuthError> {
+    let downstream = order.downstream;
+    let exchanged = upstream
+        .exchange(
+            &kept.token,
+            &downstream.audience,
+            &downstream.exchange_scope,
+        )
+        .await
+        .map_err(|error| refusal(error, order.asker))?;
+    let said = ForeignToken::read(exchanged.access_token.expose());
+    said.demand(
+        upstream.issuer(),
+        &downstream.audience,
+        &ForeignToken::read(kept.token.expose()),
+    )?;
+    let told = exchanged.lifetime.map(|life| order.now.plus(life));
+    let end = [told, said.expires_at]
+        .into_iter()
+        .flatten()
+        .min()
+        .ok_or_else(|| {
+            OAuthError::server_error(
+                "The identity provider does not say when the exchanged token ends.",
+            )
+        })?
+        .min(order.not_after);
+    Ok(IssuedToken {
+        lifetime: order.lifetime(end)?,
+        token: exchanged.access_token,
+        scope: order.scope.clone(),
+    })
+}
+
 /// What the caller is told, and so whether trying again, a login or an administrator helps.
-fn refusal(error: TokenError) -> OAuthError {
+fn refusal(error: TokenError, asker: Asker) -> OAuthError {
     let is_code = |error: &str, code: ErrorCode| error == code.as_str();
     let told = match &error {
         error if error.is_transient() => OAuthError::temporarily_unavailable(
@@ -81,9 +82,9 @@ fn refusal(error: TokenError) -> OAuthError {
         ),
         // RFC 8693 §2.2.2 has invalid_request for a subject token that is no good, and for a
         // request that is not; after a login that works, it is the first.
-        TokenError::Grant => login_again(),
+        TokenError::Grant => again(asker),
         TokenError::Refused { error, .. } if is_code(error, ErrorCode::InvalidRequest) => {
-            login_again()
+            again(asker)
         }
         TokenError::Refused { error, .. } if is_code(error, ErrorCode::AccessDenied) => {
             OAuthError::access_denied(
@@ -108,11 +109,18 @@ fn refusal(error: TokenError) -> OAuthError {
     told.because(error)
 }
 
-fn login_again() -> OAuthError {
-    OAuthError::invalid_request(
-        "The identity provider does not exchange the token of this login. The user has to log in \
-         again; if that does not help, the administrator has to check the broker's client there.",
-    )
+fn again(asker: Asker) -> OAuthError {
+    OAuthError::invalid_request(match asker {
+        Asker::Session => {
+            "The identity provider does not exchange the token of this login. The user has to log in \
+             again; if that does not help, the administrator has to check the broker's client there."
+        }
+        Asker::Job => {
+            "The identity provider does not exchange the token of this background access. The user \
+             has to allow it again; if that does not help, the administrator has to check the \
+             broker's client for background access there."
+        }
+    })
 }
 
 #[cfg(test)]
@@ -141,7 +149,7 @@ mod tests {
             (TokenError::Response("not JSON"), ErrorCode::ServerError),
         ] {
             let name = error.to_string();
-            assert_eq!(refusal(error).code(), code, "{name}");
+            assert_eq!(refusal(error, Asker::Session).code(), code, "{name}");
         }
     }
 }

@@ -140,7 +140,7 @@ fn account_pages(pages: Arc<AccountPages>) -> Router {
             "/oauth/authorize-nextcloud",
             get(provision::ask).post(provision::decide),
         )
-        .route("/oauth/callback-nextcloud", get(provision::done))
+        .route("/oauth/callback-nextcloud", get(provision::returned))
         .with_state(pages)
 }
 

@@ -57,6 +57,13 @@ pub(super) fn words(notice: Notice) -> Words {
             "The identity provider did not say which Nextcloud account is yours.",
             "Ask your administrator.",
         ),
+        Notice::WayLost => WAY_LOST,
+        Notice::DeniedThere => DENIED_THERE,
+        Notice::AnswerRefused => ANSWER_REFUSED,
+        Notice::OtherLogin => OTHER_LOGIN,
+        Notice::NoRefreshToken => NO_REFRESH_TOKEN,
+        Notice::NoKey => NO_KEY,
+        Notice::NoClient => NO_CLIENT,
         Notice::ServerError => (
             StatusCode::INTERNAL_SERVER_ERROR,
             "Something went wrong here",
@@ -71,3 +78,60 @@ pub(super) fn words(notice: Notice) -> Words {
         advice,
     }
 }
+
+/// Status, heading, what happened, what to do: of the way to the identity provider and back.
+type Texts = (StatusCode, &'static str, &'static str, &'static str);
+
+const WAY_LOST: Texts = (
+    StatusCode::BAD_REQUEST,
+    "Please allow it once more",
+    "The answer of the identity provider belongs to nothing that you have begun in this \
+     browser, came too late, or was used already. Nothing was stored.",
+    "Did you follow a link that somebody sent you? Then close this page. Otherwise start again \
+     from your account page.",
+);
+
+const DENIED_THERE: Texts = (
+    StatusCode::FORBIDDEN,
+    "Background access is not allowed",
+    "The identity provider did not confirm it. Nothing was stored.",
+    "If you did not deny it there yourself, ask your administrator. You can start again from your \
+     account page.",
+);
+
+const ANSWER_REFUSED: Texts = (
+    StatusCode::FORBIDDEN,
+    "Background access is not allowed",
+    "The answer of the identity provider could not be verified. Nothing was stored.",
+    "Try again. If it happens again, give your administrator the request number below.",
+);
+
+const OTHER_LOGIN: Texts = (
+    StatusCode::FORBIDDEN,
+    "You logged in as somebody else",
+    "At the identity provider you are logged in as another user than here. Nothing was stored.",
+    "Log out there, then start again from your account page.",
+);
+
+const NO_REFRESH_TOKEN: Texts = (
+    StatusCode::FORBIDDEN,
+    "The identity provider allows no background access",
+    "It let you log in, but gave nothing that lasts while you are away (offline_access). Nothing \
+     was stored.",
+    "If you were asked there whether offline access is allowed, start again and agree. Otherwise \
+     ask your administrator, who has to allow it there for the broker's client.",
+);
+
+const NO_KEY: Texts = (
+    StatusCode::SERVICE_UNAVAILABLE,
+    "Background access is not possible yet",
+    "This broker has no encryption key, so it keeps nothing of yours.",
+    "Ask your administrator: the configuration lacks keys.encryption.",
+);
+
+const NO_CLIENT: Texts = (
+    StatusCode::SERVICE_UNAVAILABLE,
+    "Background access is not possible yet",
+    "This broker is not registered for it at the identity provider.",
+    "Ask your administrator: the configuration lacks upstream.offline.",
+);

@@ -9,15 +9,20 @@ use axum::extract::{Form, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde::Deserialize;
+use tracing::Instrument as _;
 
 use super::account::AccountPages;
 use super::error::Failure;
 use super::pages;
 use super::request::FormBody;
 use super::token::authorization;
+use crate::authorize::Callback;
 use crate::domain::RequestInfo;
-use crate::provision::{BackgroundAccess, Link, Notice, ProvisionError};
+use crate::provision::{Allowed, BackgroundAccess, Link, Notice, ProviderAnswer, ProvisionError};
 use crate::token::{OfflineGrantList, TokenEndpoint};
+
+/// Where it ends well.
+const DONE: &str = "/oauth/callback-nextcloud";
 
 /// The form's fields.
 #[derive(Deserialize)]
@@ -88,7 +93,7 @@ pub(super) async fn decide(
         let user = account.form_owner(&headers).await?;
         let Form(fields) = fields.map_err(|error| Notice::Forgery.because(error))?;
         if matches!(fields.decision, Button::Deny) {
-            return Ok::<_, ProvisionError>("/account");
+            return Ok::<_, ProvisionError>(account.path("/account"));
         }
         let link = Link {
             downstream: Some(fields.downstream),
@@ -97,23 +102,68 @@ pub(super) async fn decide(
         };
         let asked = account.provision().asked(&link)?;
         let provision = account.provision();
-        provision.allow(&user, &asked, &fields.csrf, &info).await?;
-        Ok("/oauth/callback-nextcloud")
+        let allowed = provision.allow(&user, &asked, &fields.csrf, &info).await?;
+        Ok(match allowed {
+            Allowed::Now => account.path(DONE),
+            Allowed::AtProvider(url) => url.into(),
+        })
     };
     match done.await {
-        Ok(path) => pages::redirect(&account.path(path)),
+        Ok(location) => pages::redirect(&location),
         Err(error) => account.failure(&error, &info),
     }
 }
 
-/// `GET /oauth/callback-nextcloud`: what is allowed now.
-pub(super) async fn done(
+/// `GET /oauth/callback-nextcloud`: the IdP's answer, and without one what is allowed now.
+pub(super) async fn returned(
     State(account): State<Arc<AccountPages>>,
     info: RequestInfo,
     headers: HeaderMap,
+    RawQuery(query): RawQuery,
 ) -> Response {
+    let Some(answer) = answer(query.as_deref().unwrap_or_default()) else {
+        return done(&account, &info, &headers).await;
+    };
+    // A task of its own: a browser that goes away drops this request, but the IdP's code is spent by
+    // then, and its refresh token must be kept or given back.
+    let finished = tokio::spawn({
+        let (account, info) = (Arc::clone(&account), info.clone());
+        let finish = async move {
+            let user = account.signed_in(&headers).await?;
+            let provision = account.provision();
+            provision
+                .finish_at_provider(user.as_ref(), &answer, &info)
+                .await
+        };
+        finish.in_current_span()
+    })
+    .await;
+    match finished {
+        Ok(Ok(())) => pages::redirect(&account.path(DONE)),
+        Ok(Err(error)) => account.failure(&error, &info),
+        Err(stopped) => account.failure(&Notice::ServerError.because(stopped), &info),
+    }
+}
+
+/// The IdP's answer in a query, if it is one.
+fn answer(query: &str) -> Option<ProviderAnswer> {
+    let callback = Callback::parse(query);
+    let parameter = |name| callback.parameter(name).map(str::to_owned);
+    let answer = ProviderAnswer {
+        id: callback.flow().map(str::to_owned),
+        tag: callback.tag().map(str::to_owned),
+        iss: parameter("iss"),
+        code: parameter("code"),
+        error: parameter("error"),
+    };
+    let is_answer = answer.id.is_some() || answer.code.is_some() || answer.error.is_some();
+    is_answer.then_some(answer)
+}
+
+/// What is allowed now.
+async fn done(account: &AccountPages, info: &RequestInfo, headers: &HeaderMap) -> Response {
     let page = async {
-        let Some(user) = account.signed_in(&headers).await? else {
+        let Some(user) = account.signed_in(headers).await? else {
             return Ok(None);
         };
         let access = account.provision().background_access(&user).await?;
@@ -121,11 +171,11 @@ pub(super) async fn done(
     };
     match page.await {
         Ok(Some(access)) if access.iter().any(BackgroundAccess::is_active) => {
-            pages::background_done(&access, &account.path("/account"), &info)
+            pages::background_done(&access, &account.path("/account"), info)
         }
         Ok(Some(_)) => pages::redirect(&account.path("/account")),
         Ok(None) => account.to_sign_in(None),
-        Err(error) => account.failure(&error, &info),
+        Err(error) => account.failure(&error, info),
     }
 }
 

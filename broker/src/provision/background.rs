@@ -2,12 +2,14 @@
 //! withdrawing it.
 
 use broker_client::oauth::Scope;
+use url::Url;
 
 use super::{Notice, Provision, ProvisionError, SignedIn};
 use crate::domain::{
     AuditEvent, AuditKind, Catalog, Downstream, DownstreamName, OfflineGrant, OfflineGrantId,
     OfflineState, RequestInfo, Subject,
 };
+use crate::storage::Transaction;
 
 /// What a link asks.
 #[derive(Debug, Default)]
@@ -22,8 +24,18 @@ pub struct Link {
 
 /// What is asked, checked.
 pub struct Asked {
-    downstream: DownstreamName,
-    scope: Scope,
+    pub(super) downstream: DownstreamName,
+    pub(super) scope: Scope,
+    /// Whether the IdP has to be asked too.
+    is_at_provider: bool,
+}
+
+/// What became of a user's yes.
+pub enum Allowed {
+    /// It counts.
+    Now,
+    /// It counts when he has said it at the IdP as well, where this leads.
+    AtProvider(Url),
 }
 
 /// What the page asks.
@@ -36,6 +48,8 @@ pub struct AskedPage {
     pub scope: String,
     /// The user's account there.
     pub account: String,
+    /// The host at which he will be asked once more, where that is so.
+    pub provider: Option<String>,
     /// The form token.
     pub csrf: String,
 }
@@ -106,13 +120,15 @@ impl Provision {
         Ok(Asked {
             downstream: downstream.name.clone(),
             scope,
+            is_at_provider: downstream.strategy.needs_upstream_tokens(),
         })
     }
 
     /// The page on which `user` is asked.
     ///
     /// # Errors
-    /// [`Notice::OtherUser`], [`Notice::NoAccount`]; both are in the audit.
+    /// [`Notice::OtherUser`], [`Notice::NoAccount`]; both are in the audit. [`Notice::NoKey`],
+    /// [`Notice::NoClient`].
     pub async fn ask(
         &self,
         user: &SignedIn,
@@ -120,12 +136,17 @@ impl Provision {
         asked: &Asked,
         info: &RequestInfo,
     ) -> Result<AskedPage, ProvisionError> {
-        let account = match own_account(user, link) {
+        let account = match own_account(user, link, asked) {
             Ok(account) => account,
             Err(notice) => {
                 let event = self.about(AuditKind::OfflineGranted, user, asked, info);
                 return Err(self.refused(event, notice.into()).await);
             }
+        };
+        let provider = if asked.is_at_provider {
+            Some(self.offline_tokens.client()?.display_host())
+        } else {
+            None
         };
         let scope = asked.scope.to_string();
         let catalog = self.catalog.current();
@@ -146,42 +167,59 @@ impl Provision {
             csrf: user.csrf(&purpose(&asked.downstream, &scope)),
             scope,
             account,
+            provider,
         })
     }
 
-    /// Records that `user` allows what the page asked. Allowed again, the grant keeps its id, so that
-    /// jobs go on; after a withdrawal it is a new one.
+    /// Records that `user` allows what the page asked, or sends him to the IdP to say it there too.
+    /// Allowed again, the grant keeps its id, so that jobs go on; after a withdrawal it is a new one.
     ///
     /// # Errors
-    /// [`Notice::Forgery`]; [`Notice::NoAccount`]; [`Notice::ServerError`].
+    /// [`Notice::Forgery`]; [`Notice::NoAccount`]; [`Notice::NoKey`], [`Notice::NoClient`],
+    /// [`Notice::UpstreamUnavailable`]; [`Notice::ServerError`].
     pub async fn allow(
         &self,
         user: &SignedIn,
         asked: &Asked,
         csrf: &str,
         info: &RequestInfo,
-    ) -> Result<(), ProvisionError> {
+    ) -> Result<Allowed, ProvisionError> {
         let name = &asked.downstream;
         user.require_our_form(&purpose(name, &asked.scope.to_string()), csrf)?;
-        own_account(user, &Link::default())?;
+        own_account(user, &Link::default(), asked)?;
+        if asked.is_at_provider {
+            let url = self.begin_at_provider(user, asked).await?;
+            return Ok(Allowed::AtProvider(url));
+        }
         let mut event = self.about(AuditKind::OfflineGranted, user, asked, info);
-        let id = OfflineGrantId::parse(
-            uuid::Builder::from_random_bytes(self.ambient.random())
-                .into_uuid()
-                .simple()
-                .to_string(),
-        )
-        .map_err(|error| Notice::ServerError.because(error))?;
         let transaction = self.store.begin().await?;
+        self.grant(&transaction, user, name, &asked.scope, &mut event)
+            .await?;
+        transaction.append_audit(&[event]).await?;
+        transaction.commit().await?;
+        Ok(Allowed::Now)
+    }
+
+    /// Records a grant as of `event`, which names it afterwards.
+    pub(super) async fn grant(
+        &self,
+        transaction: &Transaction,
+        user: &SignedIn,
+        downstream: &DownstreamName,
+        scope: &Scope,
+        event: &mut AuditEvent,
+    ) -> Result<OfflineGrant, ProvisionError> {
+        let id = OfflineGrantId::parse(self.new_id())
+            .map_err(|error| Notice::ServerError.because(error))?;
         let earlier = transaction.offline_grants_of(user.sub()).await?;
         let standing = earlier
             .into_iter()
-            .find(|grant| grant.downstream == *name && grant.stands());
+            .find(|grant| grant.downstream == *downstream && grant.stands());
         let grant = OfflineGrant {
             id: standing.map_or(id, |standing| standing.id),
             sub: user.sub().clone(),
-            downstream: name.clone(),
-            scope: asked.scope.clone(),
+            downstream: downstream.clone(),
+            scope: scope.clone(),
             granted_at: event.at,
             failing: None,
             withdrawn_at: None,
@@ -190,11 +228,11 @@ impl Provision {
             .details
             .insert("offline_grant".to_owned(), grant.id.as_str().into());
         transaction.record_offline_grant(&grant).await?;
-        transaction.append_audit(&[event]).await?;
-        Ok(transaction.commit().await?)
+        Ok(grant)
     }
 
-    /// Withdraws what `user` allowed at a downstream. Twice is as good as once.
+    /// Withdraws what `user` allowed at a downstream, and has the IdP revoke what it gave for it.
+    /// Twice is as good as once.
     ///
     /// # Errors
     /// [`Notice::Forgery`]; [`Notice::ServerError`].
@@ -211,13 +249,17 @@ impl Provision {
         let mut event = self.event(AuditKind::OfflineWithdrawn, user, info);
         event.downstream = Some(name.clone());
         let transaction = self.store.begin().await?;
+        let tokens = transaction
+            .offline_tokens_of(user.sub(), Some(&name))
+            .await?;
         let withdrawn = transaction
             .withdraw_offline_grants(user.sub(), Some(&name), event.at)
             .await?;
         if withdrawn > 0 {
             transaction.append_audit(&[event]).await?;
-            transaction.commit().await?;
         }
+        transaction.commit().await?;
+        self.offline_tokens.revoke(tokens, info);
         Ok(())
     }
 
@@ -276,12 +318,17 @@ fn purpose(downstream: &DownstreamName, scope: &str) -> String {
 }
 
 /// The user's account, if the link is not made for somebody else.
-fn own_account(user: &SignedIn, link: &Link) -> Result<String, Notice> {
+fn own_account(user: &SignedIn, link: &Link, asked: &Asked) -> Result<String, Notice> {
     let is_own = |name: &String| Subject::parse(name.as_str()).is_ok_and(|it| it == *user.sub());
     if !link.user.as_ref().is_none_or(is_own) {
         return Err(Notice::OtherUser);
     }
-    user.user.nextcloud_uid.clone().ok_or(Notice::NoAccount)
+    let uid = user.user.nextcloud_uid.clone();
+    if asked.is_at_provider {
+        // The IdP's token names him there; we need not know how.
+        return Ok(uid.unwrap_or_else(|| user.user.upstream_subject.clone()));
+    }
+    uid.ok_or(Notice::NoAccount)
 }
 
 fn offered(catalog: &Catalog) -> impl Iterator<Item = &Downstream> {

@@ -27,6 +27,20 @@ pub enum Notice {
     Scope,
     /// The user has no account name at the downstream.
     NoAccount,
+    /// The IdP's answer belongs to nothing that this browser has begun, or came too late or twice.
+    WayLost,
+    /// The user, or the IdP, said no there.
+    DeniedThere,
+    /// The IdP's answer is not believed.
+    AnswerRefused,
+    /// Another user logged in at the IdP than the one who is signed in here.
+    OtherLogin,
+    /// The IdP gave nothing that lasts while the user is away.
+    NoRefreshToken,
+    /// Without an encryption key nothing is kept.
+    NoKey,
+    /// No client for background access is configured.
+    NoClient,
     /// We failed.
     ServerError,
 }
@@ -36,14 +50,19 @@ impl Notice {
     #[must_use]
     pub const fn code(self) -> ErrorCode {
         match self {
-            Self::SignInLost => ErrorCode::InvalidRequest,
-            Self::SignInFailed | Self::Forgery | Self::OtherUser | Self::NoAccount => {
-                ErrorCode::AccessDenied
-            }
+            Self::SignInLost | Self::WayLost => ErrorCode::InvalidRequest,
+            Self::SignInFailed
+            | Self::Forgery
+            | Self::OtherUser
+            | Self::NoAccount
+            | Self::DeniedThere
+            | Self::AnswerRefused
+            | Self::OtherLogin
+            | Self::NoRefreshToken => ErrorCode::AccessDenied,
             Self::UpstreamUnavailable => ErrorCode::TemporarilyUnavailable,
             Self::NotOffered => ErrorCode::InvalidTarget,
             Self::Scope => ErrorCode::InvalidScope,
-            Self::ServerError => ErrorCode::ServerError,
+            Self::NoKey | Self::NoClient | Self::ServerError => ErrorCode::ServerError,
         }
     }
 

@@ -12,23 +12,29 @@
 //!   ├────────────────────────────────▶│ account session, cookie              │
 //!   │ the page, then POST: allow      │                                      │
 //!   ├────────────────────────────────▶│ offline grant of whoever is signed in│
-//!   │ GET /oauth/callback-nextcloud   │ what is allowed now                  │
+//!   │ confirm it ───────────────────────────────────────────────────────────▶│ not with `mint`
+//!   │ GET /oauth/callback-nextcloud   │ code → the same user, refresh token  │
+//!   ├────────────────────────────────▶│ sealed, kept; what is allowed now    │
 //! ```
 //!
 //! A grant belongs to the user who signed in in that browser, never to a name in a link. Where the
-//! downstream's strategy is `mint` the grant is the recorded consent and nothing else is kept; what
-//! a job gets for it is [`crate::exchange`]'s.
+//! downstream's strategy is `mint` the grant is the recorded consent and nothing else is kept;
+//! elsewhere the IdP is asked for a refresh token, by a client of its own. What a job gets for it is
+//! [`crate::exchange`]'s.
 
 mod account;
+mod at_provider;
 mod background;
 mod error;
+mod flow;
 mod sign_in;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use account::{Account, ConnectedClient};
-pub use background::{Asked, AskedPage, BackgroundAccess, Link};
+pub use at_provider::ProviderAnswer;
+pub use background::{Allowed, Asked, AskedPage, BackgroundAccess, Link};
 pub use error::{Notice, ProvisionError};
 pub use sign_in::{SignIn, SignInAnswer};
 
@@ -37,6 +43,7 @@ use crate::audit::AuditLog;
 use crate::crypto;
 use crate::domain::{Actor, AuditEvent, AuditKind, Outcome, RequestInfo, Subject, User};
 use crate::live::{CatalogHandle, Live};
+use crate::offline_tokens::OfflineTokens;
 use crate::storage::Store;
 use crate::upstream::Upstream;
 
@@ -57,6 +64,10 @@ pub struct Provision {
     pub catalog: CatalogHandle,
     /// The IdP.
     pub upstream: Arc<Upstream>,
+    /// What the IdP gives for background jobs.
+    pub offline_tokens: OfflineTokens,
+    /// How long a user may take at the IdP.
+    pub login_lifetime: Duration,
 }
 
 /// A user who is signed in in the browser that asks.
@@ -113,6 +124,14 @@ impl Provision {
             user,
             cookie: cookie.to_owned(),
         }))
+    }
+
+    /// An id that nobody guesses.
+    fn new_id(&self) -> String {
+        uuid::Builder::from_random_bytes(self.ambient.random())
+            .into_uuid()
+            .simple()
+            .to_string()
     }
 
     /// An audit row of something that `user` does.

@@ -5,6 +5,7 @@
 
 use url::Url;
 
+use super::flow::Derived;
 use super::{Notice, Provision, ProvisionError, SIGNED_IN, SignedIn};
 use crate::crypto::{self, Handle};
 use crate::domain::{AccountSession, Actor, AuditEvent, AuditKind, RequestInfo};
@@ -34,30 +35,8 @@ pub struct SignInAnswer<'a> {
     pub code: Option<&'a str>,
 }
 
-/// What follows from the secret of one sign-in.
-struct Derived<'a> {
-    id: &'a str,
-    secret: &'a str,
-}
-
-impl Derived<'_> {
-    fn derive(&self, purpose: &str) -> String {
-        crypto::derive(self.secret, purpose, self.id)
-    }
-
-    fn tag(&self) -> String {
-        self.derive("sign-in state")
-    }
-
-    fn nonce(&self) -> String {
-        self.derive("sign-in nonce")
-    }
-
-    /// 43 characters, as RFC 7636 §4.1 asks at least.
-    fn code_verifier(&self) -> String {
-        self.derive("sign-in pkce")
-    }
-}
+/// The purpose of what is derived for one sign-in.
+const PURPOSE: &str = "sign-in";
 
 impl Provision {
     /// Begins a sign-in. `prefix` marks its `state`, so that the callback knows whose it is.
@@ -65,16 +44,10 @@ impl Provision {
     /// # Errors
     /// [`Notice::UpstreamUnavailable`].
     pub async fn begin_sign_in(&self, prefix: &str) -> Result<SignIn, ProvisionError> {
-        let id = uuid::Builder::from_random_bytes(self.ambient.random())
-            .into_uuid()
-            .simple()
-            .to_string();
+        let id = self.new_id();
         let cookie = Handle::generate(&self.ambient);
-        let derived = Derived {
-            id: &id,
-            secret: cookie.expose(),
-        };
-        let state = format!("{prefix}{id}.{}", derived.tag());
+        let derived = Derived::new(PURPOSE, &id, cookie.expose());
+        let state = format!("{prefix}{}", derived.state());
         let login = Login {
             state: &state,
             nonce: &derived.nonce(),
@@ -116,11 +89,8 @@ impl Provision {
     ) -> Result<Handle, ProvisionError> {
         // Without the cookie it is another browser's: whose login it was must not count here.
         let secret = answer.cookie.ok_or(Notice::SignInLost)?;
-        let derived = Derived {
-            id: answer.id,
-            secret,
-        };
-        if !crypto::same(derived.tag().as_bytes(), answer.tag.as_bytes()) {
+        let derived = Derived::new(PURPOSE, answer.id, secret);
+        if !derived.is_proven_by(answer.tag) {
             return Err(Notice::SignInLost.into());
         }
         self.upstream
@@ -135,7 +105,9 @@ impl Provision {
             .upstream
             .identify(code, &derived.code_verifier(), &derived.nonce())
             .await
-            .map_err(|error| notice_of(&error).because(error))?;
+            .map_err(|error| {
+                notice_of(&error, Notice::SignInLost, Notice::SignInFailed).because(error)
+            })?;
 
         let now = self.ambient.now();
         let user = identified.identity.into_user(now);
@@ -178,10 +150,12 @@ impl Provision {
     }
 }
 
-fn notice_of(error: &IdentifyError) -> Notice {
+/// What a page tells when the IdP's code leads to no user: that a new try helps (`lost`), or that it
+/// does not (`failed`).
+pub(super) fn notice_of(error: &IdentifyError, lost: Notice, failed: Notice) -> Notice {
     match error.advice() {
         Advice::TryAgain => Notice::UpstreamUnavailable,
-        Advice::LoginAgain => Notice::SignInLost,
-        Advice::GiveUp => Notice::SignInFailed,
+        Advice::LoginAgain => lost,
+        Advice::GiveUp => failed,
     }
 }

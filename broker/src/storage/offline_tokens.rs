@@ -1,5 +1,5 @@
 //! The identity provider's tokens of offline grants, as sealed rows. Who opens them is
-//! `offline_tokens`.
+//! [`crate::offline_tokens`].
 //!
 //! A table of its own: nothing that reads the tokens of sessions finds one of these.
 

@@ -167,24 +167,12 @@ impl TokenEndpoint {
             .details
             .insert("offline_grant".to_owned(), grant.id.as_str().into());
         match grant.state() {
-            OfflineState::Failing => Err(self.failing(&grant.downstream)),
+            OfflineState::Failing => Err(self.strategies.offline.ended(&grant.downstream)),
             OfflineState::Withdrawn => Err(OAuthError::invalid_request(
                 "The user has withdrawn this offline grant.",
             )),
             OfflineState::Active | OfflineState::None | OfflineState::Pending => Ok(grant),
         }
-    }
-
-    /// What helps when the identity provider has ended a grant.
-    fn failing(&self, downstream: &DownstreamName) -> OAuthError {
-        let query: String = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("downstream", downstream.as_str())
-            .finish();
-        OAuthError::invalid_request(format!(
-            "The identity provider has ended this background access. The user has to allow it again: \
-             {}/oauth/authorize-nextcloud?{query}",
-            self.issuer.identifier
-        ))
     }
 
     /// Lists the standing grants at the downstreams that the client may exchange for.

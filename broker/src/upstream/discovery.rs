@@ -113,6 +113,16 @@ impl Endpoints {
         Ok(self.discovery.reachable(endpoint))
     }
 
+    /// Where we revoke tokens (RFC 7009), if that is offered.
+    pub(super) async fn revocation(&self) -> Result<Option<Url>, DiscoveryError> {
+        if self.kind == Kind::NextcloudOauth2 {
+            return Ok(None);
+        }
+        let metadata = self.metadata().await?;
+        let endpoint = metadata.revocation_endpoint.as_ref();
+        Ok(endpoint.map(|endpoint| self.discovery.reachable(endpoint)))
+    }
+
     /// Whether authorization responses carry `iss` (RFC 9207 §3).
     pub(super) async fn announces_iss(&self) -> Result<bool, DiscoveryError> {
         if self.kind == Kind::NextcloudOauth2 {

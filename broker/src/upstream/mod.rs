@@ -4,7 +4,7 @@
 //!
 //! - `discovery`: where its endpoints are;
 //! - `login`: the URL that the browser is sent to;
-//! - `tokens`: the code it sends back, redeemed, and tokens renewed;
+//! - `tokens`: the code it sends back, redeemed, and tokens renewed and revoked;
 //! - `id_token`: who the user is;
 //! - `access_token`: who an administrator with a token of the IdP is.
 //!
@@ -28,7 +28,7 @@ use url::Url;
 pub use discovery::DiscoveryError;
 pub use id_token::IdTokenError;
 pub use login::{Login, ProtocolParameter, check_parameters};
-pub use tokens::{TokenError, TokenSet};
+pub use tokens::{Revocation, TokenError, TokenSet};
 
 use crate::ambient::Ambient;
 use crate::crypto;

@@ -1,11 +1,13 @@
-//! Calls to the IdP's token endpoint (RFC 6749 §4.1.3 and §6, RFC 8693, OIDC Core §3.1.3 and §12).
+//! Calls to the IdP's token endpoint (RFC 6749 §4.1.3 and §6, RFC 8693, OIDC Core §3.1.3 and §12), and
+//! to its revocation endpoint (RFC 7009).
 
 use std::time::{Duration, Instant};
 
-use broker_client::http::HttpError;
+use broker_client::http::{Answer, HttpError};
 use broker_client::oauth::{Scope, grant_type, token_type};
 use broker_client::secret::Secret;
 use serde::{Deserialize, Deserializer};
+use url::Url;
 
 use super::{DiscoveryError, Kind, Upstream};
 
@@ -109,6 +111,15 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D:
     Ok(value.as_u64().or(text))
 }
 
+/// What became of a refresh token that is not needed any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// The IdP does not accept it any more.
+    Revoked,
+    /// The IdP has nowhere to say so.
+    NotOffered,
+}
+
 #[derive(Deserialize)]
 struct ErrorResponse {
     error: String,
@@ -209,11 +220,37 @@ impl Upstream {
         outcome
     }
 
+    /// Asks the IdP to revoke a refresh token, and what was issued for it (RFC 7009 §2).
+    ///
+    /// # Errors
+    /// See [`TokenError`]. A token that the IdP does not know counts as revoked there.
+    pub async fn revoke(&self, refresh_token: &Secret) -> Result<Revocation, TokenError> {
+        let Some(endpoint) = self.endpoints.revocation().await? else {
+            return Ok(Revocation::NotOffered);
+        };
+        let form = [
+            ("token", refresh_token.expose()),
+            ("token_type_hint", "refresh_token"),
+        ];
+        let started = Instant::now();
+        let outcome = self.post(&endpoint, &form).await;
+        let word = outcome.as_ref().map_or_else(TokenError::reason, |_| "ok");
+        self.metrics
+            .upstream_request("revoke", word, started.elapsed());
+        outcome.map(|_| Revocation::Revoked)
+    }
+
     async fn token_request(&self, form: &[(&str, &str)]) -> Result<TokenResponse, TokenError> {
         let endpoint = self.endpoints.token().await?;
+        let answer = self.post(&endpoint, form).await?;
+        serde_json::from_slice(&answer.body).map_err(|_| TokenError::Response("not JSON"))
+    }
+
+    /// A good answer.
+    async fn post(&self, endpoint: &Url, form: &[(&str, &str)]) -> Result<Answer, TokenError> {
         let answer = self
             .http
-            .post_form(&endpoint, &self.config.authentication, form)
+            .post_form(endpoint, &self.config.authentication, form)
             .await
             .map_err(TokenError::Unreachable)?;
         let status = answer.status;
@@ -223,7 +260,7 @@ impl Upstream {
         if !status.is_success() {
             return Err(refusal(self.config.kind, status, &answer.body));
         }
-        serde_json::from_slice(&answer.body).map_err(|_| TokenError::Response("not JSON"))
+        Ok(answer)
     }
 }
 

@@ -8,28 +8,24 @@
 //! opens in its own row, column and for its own user only.
 
 mod renew;
+mod renewal;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use broker_client::oauth::OAuthError;
 use broker_client::secret::Secret;
-use moka::future::Cache;
-use tokio::sync::{Mutex, OwnedMutexGuard};
 use tracing::Instrument as _;
+
+pub(crate) use renewal::{Life, Renewable, Turns, open, renew};
+
+use renew::OfSession;
 
 use crate::ambient::Ambient;
 use crate::crypto::{Cipher, CipherError, SealingContext};
 use crate::domain::{AuthorizationId, GrantId, Subject, Timestamp};
 use crate::storage::{SealedTokens, Store, StoreError};
 use crate::upstream::{TokenError, TokenSet, Upstream};
-
-/// New tokens are asked for this long before the old ones end, so that what is handed out lasts for
-/// a call; at most half of a life, where lives are shorter.
-const AHEAD: Duration = Duration::from_secs(30);
-
-/// What is believed when the IdP does not say how long its access token lives.
-const UNSAID: Duration = Duration::from_mins(5);
 
 /// An access token of the IdP, in clear, for the one who asked.
 #[derive(Debug, Clone)]
@@ -112,8 +108,8 @@ struct Inner {
     upstream: Arc<Upstream>,
     ambient: Ambient,
     keeping: Keeping,
-    /// The sessions whose tokens this process renews: the others wait here and not at the database.
-    turns: Cache<GrantId, Arc<Mutex<()>>>,
+    /// The sessions whose tokens this process renews.
+    turns: Turns<GrantId>,
 }
 
 /// Whether tokens are kept, and how long a renewal may take.
@@ -140,10 +136,6 @@ impl UpstreamTokens {
         ambient: Ambient,
         keeping: Keeping,
     ) -> Self {
-        let turns = Cache::builder()
-            .max_capacity(10_000)
-            .time_to_idle(Duration::from_mins(1))
-            .build();
         Self {
             inner: Arc::new(Inner {
                 store,
@@ -151,7 +143,7 @@ impl UpstreamTokens {
                 upstream,
                 ambient,
                 keeping,
-                turns,
+                turns: Turns::new(),
             }),
         }
     }
@@ -193,35 +185,29 @@ impl UpstreamTokens {
         if !self.inner.cipher.is_configured() {
             return Err(Failure::NoKey);
         }
-        let row = self.inner.row(grant, sub).await?;
-        if !row.is_due(self.inner.ambient.now()) {
-            return self.inner.open(&row);
+        let session = OfSession {
+            tokens: self.clone(),
+            grant: grant.clone(),
+            sub: sub.clone(),
+        };
+        let row = session.row().await?;
+        if !session.life(&row).is_due(self.inner.ambient.now()) {
+            return session.open(&row);
         }
         // A task of its own: the IdP spends the old refresh token, so the new one must be stored
         // even when the caller has hung up meanwhile.
-        let renewal = renew::renew(self.clone(), grant.clone(), sub.clone());
+        let renewal = async move {
+            let inner = &session.tokens.inner;
+            let _turn = inner.turns.turn(&session.grant).await;
+            renew(&session, inner.keeping.patience).await
+        };
         tokio::spawn(renewal.in_current_span())
             .await
             .unwrap_or(Err(Failure::Unavailable(None)))
     }
-
-    /// Waits until no other caller in this process renews the tokens of `grant`.
-    async fn turn(&self, grant: &GrantId) -> OwnedMutexGuard<()> {
-        let lock = self
-            .inner
-            .turns
-            .get_with_by_ref(grant, async { Arc::default() });
-        lock.await.lock_owned().await
-    }
 }
 
 impl Inner {
-    async fn row(&self, grant: &GrantId, sub: &Subject) -> Result<SealedTokens, Failure> {
-        let row = self.store.upstream_tokens(grant).await?;
-        // Another user's row would not open either; this says it before it is tried.
-        row.filter(|row| row.sub == *sub).ok_or(Failure::Missing)
-    }
-
     /// A row with these tokens, as of now. The caller says until when it is kept.
     fn sealed(
         &self,
@@ -230,8 +216,7 @@ impl Inner {
         tokens: &TokenSet,
     ) -> Result<SealedTokens, CipherError> {
         let now = self.ambient.now();
-        let unsaid = tokens.refresh_token.is_some().then_some(UNSAID);
-        let lifetime = tokens.lifetime.or(unsaid);
+        let life = Life::of(tokens, now);
         let seal = |column, token: &Secret| {
             let context = context(flow, sub, column);
             self.cipher
@@ -246,17 +231,10 @@ impl Inner {
             refresh_token: refresh_token
                 .map(|token| seal(REFRESH_TOKEN, token))
                 .transpose()?,
-            expires_at: lifetime.map(|life| now.plus(life)),
-            renew_at: lifetime.map(|life| now.plus(life.saturating_sub(AHEAD.min(life / 2)))),
+            expires_at: life.expires_at,
+            renew_at: life.renew_at,
             keep_until: now,
             version: 0,
-        })
-    }
-
-    fn open(&self, row: &SealedTokens) -> Result<AccessToken, Failure> {
-        Ok(AccessToken {
-            token: self.secret(row, ACCESS_TOKEN, &row.access_token)?,
-            expires_at: row.expires_at,
         })
     }
 
@@ -266,24 +244,8 @@ impl Inner {
         column: &'static str,
         sealed: &[u8],
     ) -> Result<Secret, Failure> {
-        let opened = self
-            .cipher
-            .open(context(&row.flow, &row.sub, column), sealed)
-            .map_err(Failure::Sealed)?;
-        let text = std::str::from_utf8(&opened).map_err(|_| Failure::Sealed(CipherError::Damaged));
-        Ok(Secret::from(text?))
-    }
-}
-
-impl SealedTokens {
-    /// Whether it is time for new ones.
-    fn is_due(&self, now: Timestamp) -> bool {
-        self.renew_at.is_some_and(|at| now >= at)
-    }
-
-    /// Whether the access token is of no use any more.
-    fn is_expired(&self, now: Timestamp) -> bool {
-        self.expires_at.is_some_and(|at| now >= at)
+        let context = context(&row.flow, &row.sub, column);
+        open(&self.cipher, context, sealed)
     }
 }
 

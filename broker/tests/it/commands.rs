@@ -6,11 +6,13 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use broker::ambient::Ambient;
+use broker::audit::AuditLog;
 use broker::crypto::{self, Cipher};
 use broker::domain::{ClientId, EndReason, Grant, GrantId, ResourceUri, Subject};
 use broker::keys::{Algorithm, Keyring, Policy};
 use broker::live::Live;
 use broker::metrics::Metrics;
+use broker::offline_tokens::{self, OfflineTokens};
 use broker::storage::{self, AuditFilter, Options, Retention, Store, Synchronous};
 use broker::tasks::Tasks;
 use broker_client::oauth::Scope;
@@ -379,6 +381,15 @@ async fn the_tasks_follow_another_replica_within_a_second_and_stop_when_told() {
         store: here.clone(),
         live: live.clone(),
         keyring: keyring.await.unwrap(),
+        offline_tokens: OfflineTokens::new(offline_tokens::Dependencies {
+            store: here.clone(),
+            audit: AuditLog::start(here.clone()),
+            cipher: Cipher::new(Vec::new()),
+            upstream: None,
+            ambient: ambient.clone(),
+            allowed_at: String::new(),
+            patience: Duration::ZERO,
+        }),
         ambient: ambient.clone(),
         retention: Retention {
             authorizations: Duration::from_hours(1),

@@ -122,7 +122,7 @@ fn the_example_has_every_key_and_no_other() {
         assert_eq!(known, keys, "in [{path}]");
         sections.insert(path.to_owned());
     });
-    assert_eq!(sections.len(), 14, "{sections:?}");
+    assert_eq!(sections.len(), 15, "{sections:?}");
 }
 
 /// Calls `check` with the path and the keys of every table whose keys are fixed.
@@ -711,11 +711,56 @@ fn a_background_client_has_a_secret_and_a_downstream_and_no_callers() {
 }
 
 #[test]
-fn background_access_needs_a_strategy_that_works_without_the_user() {
+fn background_access_needs_a_client_of_its_own_where_the_broker_does_not_mint() {
     assert_eq!(problems(with("downstreams.offline", true)), [""; 0]);
-    let mut table: Table = EXAMPLE.parse().unwrap();
-    let downstream = first_table(table.get_mut("downstreams").unwrap());
-    downstream.insert("offline".to_owned(), true.into());
-    downstream.insert("strategy".to_owned(), "session".into());
-    assert_problem(from_table(table, BTreeMap::new()), "downstreams[0].offline");
+    let offline = |strategy: &str, client: &str| {
+        let mut table: Table = EXAMPLE.parse().unwrap();
+        let downstream = first_table(table.get_mut("downstreams").unwrap());
+        downstream.insert("offline".to_owned(), true.into());
+        downstream.insert("strategy".to_owned(), strategy.into());
+        let upstream = first_table(table.get_mut("upstream").unwrap());
+        if !client.is_empty() {
+            let client: Table = client.parse().unwrap();
+            upstream.insert("offline".to_owned(), client.into());
+        }
+        from_table(table, BTreeMap::new())
+    };
+    let good = "client_id = \"for-jobs\"\nclient_secret = \"secret\"\n";
+    for strategy in ["session", "upstream_exchange"] {
+        let missing = problems(offline(strategy, ""));
+        assert!(missing[0].starts_with("upstream.offline: "), "{missing:?}");
+        for word in [strategy, "/oauth/callback-nextcloud", "nextcloud"] {
+            assert!(missing[0].contains(word), "{word}: {missing:?}");
+        }
+        assert_eq!(problems(offline(strategy, good)), [""; 0]);
+    }
+    for (client, key) in [
+        ("client_secret = \"secret\"", "client_id"),
+        ("client_id = \"for-jobs\"", "client_secret"),
+        (
+            "client_id = \"mcp-token-broker\"\nclient_secret = \"secret\"",
+            "client_id",
+        ),
+        (
+            "client_id = \"for-jobs\"\nclient_secret = \"s\"\nclient_authentication = \"none\"",
+            "client_secret",
+        ),
+        (
+            "client_id = \"a\"\nclient_secret = \"s\"\nauthorize_parameters = { state = \"x\" }",
+            "authorize_parameters",
+        ),
+    ] {
+        assert_problem(
+            offline("session", client),
+            &format!("upstream.offline.{key}"),
+        );
+    }
+
+    let config = offline("session", good).unwrap();
+    let client = config.offline_upstream_config().unwrap();
+    assert_eq!(client.authentication.client_id(), "for-jobs");
+    assert_eq!(client.issuer, config.upstream.issuer);
+    assert_eq!(client.scopes.to_string(), "offline_access openid");
+    let prompt = ("prompt".to_owned(), "consent".to_owned());
+    assert_eq!(client.authorize_parameters, [prompt]);
 }

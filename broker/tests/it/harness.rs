@@ -25,6 +25,7 @@ use broker::domain::{
 use broker::keys::{Algorithm, Keyring, Policy};
 use broker::live::Live;
 use broker::metrics::Metrics;
+use broker::offline_tokens::{self, OfflineTokens};
 use broker::register::Limits;
 use broker::storage::{self, AuditFilter, Store, Synchronous};
 use broker::token::Lifetimes;
@@ -58,6 +59,8 @@ pub(crate) const REDIRECT_URI: &str = "http://127.0.0.1:33418/callback";
 /// A code verifier and its S256 challenge (RFC 7636 appendix B).
 pub(crate) const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 pub(crate) const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
+/// Our client at the IdP for background access.
+pub(crate) const OFFLINE_CLIENT: (&str, &str) = ("broker-offline", "offline-secret");
 /// When the tests happen, in seconds since 1970.
 pub(crate) const NOW: u64 = 1_800_000_000;
 
@@ -69,6 +72,8 @@ pub(crate) struct Plan {
     pub(crate) catalog: Catalog,
     /// The ring of encryption keys; empty: none is configured.
     pub(crate) encryption: Vec<(String, [u8; 32])>,
+    /// Our client at the IdP for background access, if there is one.
+    pub(crate) offline_client: Option<(&'static str, &'static str)>,
     /// How long an IdP that is not well is asked for new tokens.
     pub(crate) patience: Duration,
 }
@@ -177,15 +182,27 @@ impl Broker {
         .await
         .unwrap();
         let metrics = Metrics::new(store.event_counts());
-        let upstream = Upstream::new(
-            plan.upstream,
-            format!("{ISSUER}/oauth/callback"),
-            HttpClient::new(&Options::default()).unwrap(),
-            ambient.clone(),
-            metrics.clone(),
-        )
-        .unwrap();
-        let upstream = Arc::new(upstream);
+        let client = |of: upstream::Config, callback: &str| {
+            let http = HttpClient::new(&Options::default()).unwrap();
+            let redirect_uri = format!("{ISSUER}{callback}");
+            let made = Upstream::new(of, redirect_uri, http, ambient.clone(), metrics.clone());
+            Arc::new(made.unwrap())
+        };
+        let for_background_jobs = plan
+            .offline_client
+            .map(|offline| for_background_jobs(&plan.upstream, offline))
+            .map(|of| client(of, "/oauth/callback-nextcloud"));
+        let upstream = client(plan.upstream, "/oauth/callback");
+        let audit = AuditLog::start(store.clone());
+        let offline_tokens = OfflineTokens::new(offline_tokens::Dependencies {
+            store: store.clone(),
+            audit: audit.clone(),
+            cipher: cipher.clone(),
+            upstream: for_background_jobs,
+            ambient: ambient.clone(),
+            allowed_at: format!("{ISSUER}/oauth/authorize-nextcloud"),
+            patience: plan.patience,
+        });
         let upstream_tokens = UpstreamTokens::new(
             store.clone(),
             cipher,
@@ -204,11 +221,12 @@ impl Broker {
             )
             .await
             .unwrap(),
-            audit: AuditLog::start(store.clone()),
+            audit,
             store,
             keyring,
             upstream,
             upstream_tokens,
+            offline_tokens,
             guarded: guarded_client(&plan.settings.url_clients).unwrap(),
             http: HttpClient::new(&Options::default()).unwrap(),
             downstream_http: HttpClient::new(&Options {
@@ -643,7 +661,27 @@ fn plan() -> Plan {
             ["nextcloud", "calendar", "vault"].map(downstream).into(),
         ),
         encryption: Vec::new(),
+        offline_client: Some(OFFLINE_CLIENT),
         patience: Duration::from_millis(400),
+    }
+}
+
+/// The IdP of `login`, as our client for background access sees it.
+fn for_background_jobs(login: &upstream::Config, client: (&str, &str)) -> upstream::Config {
+    upstream::Config {
+        kind: login.kind,
+        issuer: login.issuer.clone(),
+        authentication: ClientAuthentication::Basic {
+            client_id: client.0.to_owned(),
+            client_secret: client.1.into(),
+        },
+        scopes: "openid offline_access".parse().unwrap(),
+        public_url: login.public_url.clone(),
+        back_channel_url: login.back_channel_url.clone(),
+        send_resource: login.send_resource,
+        audience: login.audience.clone(),
+        authorize_parameters: vec![("prompt".to_owned(), "consent".to_owned())],
+        uid_claim: login.uid_claim.clone(),
     }
 }
 

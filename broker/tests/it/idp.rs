@@ -5,7 +5,7 @@
 //! path back. The token endpoint checks what a strict provider checks, so that a test of the good
 //! case fails when the broker forgets its part.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::extract::State;
@@ -24,7 +24,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use url::Url;
 
-use crate::harness::NOW;
+use crate::harness::{NOW, OFFLINE_CLIENT};
 
 /// Our client there.
 pub(crate) const CLIENT: (&str, &str) = ("broker", "upstream-secret");
@@ -35,6 +35,17 @@ pub(crate) enum Signing {
     AnotherKey,
     Unsigned,
     PublicKeyAsSecret,
+}
+
+/// What refresh tokens are like.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RefreshTokens {
+    /// Logins bring none.
+    NotGiven,
+    /// Each use brings another one, and spends the old one.
+    GoodOnce,
+    /// Each use brings another one, and the old one stays good.
+    Lasting,
 }
 
 /// What the provider does differently.
@@ -59,14 +70,17 @@ pub(crate) struct Faults {
     pub(crate) exchange_answer: fn(&mut Value),
     /// How long access tokens live, in seconds.
     pub(crate) lifetime: u64,
-    /// Whether logins bring a refresh token.
-    pub(crate) refreshes: bool,
+    /// What refresh tokens are like.
+    pub(crate) refresh_tokens: RefreshTokens,
+    /// Whether tokens can be revoked (RFC 7009).
+    pub(crate) revokes: bool,
     /// The token endpoint waits for a permit of this before it answers.
     pub(crate) gate: Option<Arc<Semaphore>>,
 }
 
 /// A login in progress, as the provider remembers it.
 struct Pending {
+    client: &'static str,
     nonce: String,
     code_challenge: String,
     redirect_uri: String,
@@ -77,8 +91,9 @@ struct Memory {
     pending: HashMap<String, Pending>,
     count: usize,
     token_requests: Vec<BTreeMap<String, String>>,
-    /// The refresh tokens that are good; each once.
-    refresh_tokens: HashSet<String>,
+    /// The refresh tokens that are good; each once, for the client that it was issued to.
+    refresh_tokens: HashMap<String, &'static str>,
+    revoked: Vec<String>,
     issued: usize,
 }
 
@@ -112,7 +127,8 @@ impl Idp {
                 exchanged: |_| {},
                 exchange_answer: |_| {},
                 lifetime: 300,
-                refreshes: true,
+                refresh_tokens: RefreshTokens::GoodOnce,
+                revokes: true,
                 gate: None,
             }),
             memory: Mutex::default(),
@@ -121,6 +137,7 @@ impl Idp {
             .route("/.well-known/openid-configuration", get(metadata))
             .route("/jwks", get(jwks))
             .route("/token", post(token))
+            .route("/revoke", post(revoke))
             .with_state(Arc::clone(&shared));
         let task = tokio::spawn(async move {
             axum::serve(listener, app).await.unwrap_or_default();
@@ -149,6 +166,7 @@ impl Idp {
         memory.count += 1;
         let code = format!("upstream-code-{}", memory.count);
         let pending = Pending {
+            client: known(&query["client_id"]).0,
             nonce: query["nonce"].clone(),
             code_challenge: query["code_challenge"].clone(),
             redirect_uri: query["redirect_uri"].clone(),
@@ -182,6 +200,11 @@ impl Idp {
         refreshes.count()
     }
 
+    /// The refresh tokens that were revoked, by whom they were issued to.
+    pub(crate) fn revoked(&self) -> Vec<String> {
+        self.shared.memory.lock().unwrap().revoked.clone()
+    }
+
     /// The user ends the broker's access: no refresh token is good any more.
     pub(crate) fn forget(&self) {
         self.shared.memory.lock().unwrap().refresh_tokens.clear();
@@ -198,7 +221,16 @@ impl Idp {
         let query: BTreeMap<_, _> = pairs.iter().cloned().collect();
         assert_eq!(pairs.len(), query.len(), "repeated: {url}");
         assert_eq!(query["response_type"], "code");
-        assert_eq!(query["client_id"], CLIENT.0);
+        if known(&query["client_id"]) == OFFLINE_CLIENT {
+            // OIDC Core §11: it may be ignored without this prompt.
+            assert_eq!(query["prompt"], "consent");
+            assert!(
+                query["scope"]
+                    .split(' ')
+                    .any(|scope| scope == "offline_access")
+            );
+            assert!(query["redirect_uri"].ends_with("/oauth/callback-nextcloud"));
+        }
         assert_eq!(query["code_challenge_method"], "S256");
         assert!(query["scope"].split(' ').any(|scope| scope == "openid"));
         assert!(query["state"].len() >= 43 && query["nonce"].len() >= 43);
@@ -234,6 +266,7 @@ async fn metadata(State(shared): State<Arc<Shared>>) -> Response {
         "authorization_endpoint": format!("{base}/authorize"),
         "token_endpoint": format!("{base}/token"),
         "jwks_uri": format!("{base}/jwks"),
+        "revocation_endpoint": faults.revokes.then(|| format!("{base}/revoke")),
         "authorization_response_iss_parameter_supported": faults.announces_iss,
     }))
     .into_response()
@@ -283,16 +316,19 @@ fn answer_token_request(
     }
     let refused =
         |error: &str| (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response();
-    if !authenticates(headers, form) {
+    let Some(client) = authenticated(headers, form) else {
         return refused("invalid_client");
-    }
+    };
     if form.get("grant_type").map(String::as_str) == Some("refresh_token") {
+        let token = &form["refresh_token"];
+        if memory.refresh_tokens.get(token) != Some(&client) {
+            return refused("invalid_grant");
+        }
         // Spent by the first use, as most providers do.
-        return if memory.refresh_tokens.remove(&form["refresh_token"]) {
-            Json(tokens(&faults, &mut memory)).into_response()
-        } else {
-            refused("invalid_grant")
-        };
+        if faults.refresh_tokens == RefreshTokens::GoodOnce {
+            memory.refresh_tokens.remove(token);
+        }
+        return Json(tokens(&faults, &mut memory, client)).into_response();
     }
     if form.get("grant_type").map(String::as_str) == Some(grant_type::TOKEN_EXCHANGE) {
         return Json(exchanged(shared, &faults, form)).into_response();
@@ -310,13 +346,14 @@ fn answer_token_request(
         .unwrap_or_default();
     let challenge = URL_SAFE_NO_PAD.encode(crypto::hash(verifier).as_bytes());
     if form.get("grant_type").map(String::as_str) != Some("authorization_code")
+        || client != pending.client
         || form.get("redirect_uri") != Some(&pending.redirect_uri)
         || challenge != pending.code_challenge
     {
         return refused("invalid_grant");
     }
     let mut claims = json!({
-        "iss": shared.issuer.issuer(), "sub": "subject-of-alice", "aud": CLIENT.0,
+        "iss": shared.issuer.issuer(), "sub": "subject-of-alice", "aud": client,
         "iat": NOW, "exp": NOW + 300, "nonce": pending.nonce,
         "preferred_username": "alice", "name": "Alice <A.>",
     });
@@ -327,7 +364,7 @@ fn answer_token_request(
         Signing::Unsigned => with_type(&shared.issuer.mint_unsigned(&claims)),
         Signing::PublicKeyAsSecret => with_type(&shared.issuer.mint_hs256_with_public_key(&claims)),
     };
-    let mut body = tokens(&faults, &mut memory);
+    let mut body = tokens(&faults, &mut memory, client);
     body["id_token"] = id_token.into();
     Json(body).into_response()
 }
@@ -348,7 +385,7 @@ fn exchanged(shared: &Shared, faults: &Faults, form: &BTreeMap<String, String>) 
 }
 
 /// New tokens: `upstream-access-token-N` and `upstream-refresh-token-N`, counted from 1.
-fn tokens(faults: &Faults, memory: &mut Memory) -> Value {
+fn tokens(faults: &Faults, memory: &mut Memory, client: &'static str) -> Value {
     memory.issued += 1;
     let number = memory.issued;
     let mut body = json!({
@@ -356,28 +393,57 @@ fn tokens(faults: &Faults, memory: &mut Memory) -> Value {
         // Some providers write numbers as text.
         "token_type": "Bearer", "expires_in": faults.lifetime.to_string(),
     });
-    if faults.refreshes {
+    if faults.refresh_tokens != RefreshTokens::NotGiven {
         let refresh_token = format!("upstream-refresh-token-{number}");
-        memory.refresh_tokens.insert(refresh_token.clone());
+        memory.refresh_tokens.insert(refresh_token.clone(), client);
         body["refresh_token"] = refresh_token.into();
     }
     body
 }
 
-/// Basic, post or, without a secret, only the id.
-fn authenticates(headers: &HeaderMap, form: &BTreeMap<String, String>) -> bool {
-    match headers.get("authorization") {
+/// `POST /revoke` (RFC 7009 §2).
+async fn revoke(
+    State(shared): State<Arc<Shared>>,
+    headers: HeaderMap,
+    Form(form): Form<BTreeMap<String, String>>,
+) -> Response {
+    if let Some(status) = shared.faults.lock().unwrap().down {
+        return status.into_response();
+    }
+    let Some(client) = authenticated(&headers, &form) else {
+        return StatusCode::UNAUTHORIZED.into_response();
+    };
+    let mut memory = shared.memory.lock().unwrap();
+    let token = &form["token"];
+    if memory.refresh_tokens.get(token) == Some(&client) {
+        memory.refresh_tokens.remove(token);
+        memory.revoked.push(token.clone());
+    }
+    StatusCode::OK.into_response()
+}
+
+/// The client with this id, and its secret.
+fn known(id: &str) -> (&'static str, &'static str) {
+    let mut clients = [CLIENT, OFFLINE_CLIENT].into_iter();
+    clients.find(|client| client.0 == id).unwrap()
+}
+
+/// Who proves himself by Basic, post or, without a secret, only the id.
+fn authenticated(headers: &HeaderMap, form: &BTreeMap<String, String>) -> Option<&'static str> {
+    let mut clients = [CLIENT, OFFLINE_CLIENT].into_iter();
+    let client = clients.find(|(id, secret)| match headers.get("authorization") {
         Some(value) => {
-            let expected = STANDARD.encode(format!("{}:{}", CLIENT.0, CLIENT.1));
+            let expected = STANDARD.encode(format!("{id}:{secret}"));
             value == format!("Basic {expected}").as_str()
         }
         None => {
-            form.get("client_id").map(String::as_str) == Some(CLIENT.0)
+            form.get("client_id").is_some_and(|given| given == id)
                 && form
                     .get("client_secret")
-                    .is_none_or(|secret| secret == CLIENT.1)
+                    .is_none_or(|given| given == secret)
         }
-    }
+    });
+    client.map(|(id, _)| id)
 }
 
 /// The same token with the header `typ: JWT`, so that it fails for nothing but its signature.

@@ -26,6 +26,7 @@ mod allowed_clients;
 mod approval;
 mod audit;
 mod authorization_code;
+mod background_tokens;
 mod client_assertion;
 mod client_authentication;
 mod client_credentials;

@@ -14,9 +14,9 @@ use crate::harness::{AGENT, Answer, Broker, GATEWAY, Plan, claims, client, form}
 use crate::idp::Idp;
 
 /// A background job.
-const JOB: (&str, &str) = ("nightly-job", "the nightly job's own secret");
+pub(crate) const JOB: (&str, &str) = ("nightly-job", "the nightly job's own secret");
 
-fn with_a_job(plan: &mut Plan) {
+pub(crate) fn with_a_job(plan: &mut Plan) {
     plan.clients.push(Client {
         redirect_uris: Vec::new(),
         exchange: ["nextcloud", "vault"]
@@ -32,14 +32,14 @@ async fn broker_and_idp() -> (Broker, Idp) {
 }
 
 /// Alice, as the identity provider of these tests names her.
-fn alice(idp: &Idp) -> Subject {
+pub(crate) fn alice(idp: &Idp) -> Subject {
     crypto::subject_for(idp.issuer(), "subject-of-alice")
 }
 
-const ASK: &str = "/oauth/authorize-nextcloud";
+pub(crate) const ASK: &str = "/oauth/authorize-nextcloud";
 
 /// The value of a hidden field.
-fn hidden(page: &Answer, name: &str) -> String {
+pub(crate) fn hidden(page: &Answer, name: &str) -> String {
     let marker = format!("name=\"{name}\" value=\"");
     let (_, rest) = page
         .body
@@ -50,18 +50,18 @@ fn hidden(page: &Answer, name: &str) -> String {
 
 impl Browser<'_> {
     /// Posts a form of ours.
-    async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         self.send(form(path, None, fields)).await
     }
 
     /// Signs in from the page at `path`; returns the answer of the callback.
-    async fn sign_in(&self, idp: &Idp, path: &str) -> Answer {
+    pub(crate) async fn sign_in(&self, idp: &Idp, path: &str) -> Answer {
         let begun = self.begin_sign_in(path).await;
         self.get(&idp.log_in(begun.location())).await
     }
 
     /// The same as far as the identity provider.
-    async fn begin_sign_in(&self, path: &str) -> Answer {
+    pub(crate) async fn begin_sign_in(&self, path: &str) -> Answer {
         let page = self.get(path).await;
         let page = self.get(page.location()).await;
         page.assert_page(200, "Sign in to your account");
@@ -70,7 +70,7 @@ impl Browser<'_> {
     }
 
     /// Answers the page that asks for background access.
-    async fn answer(&self, page: &Answer, button: &str) -> Answer {
+    pub(crate) async fn answer(&self, page: &Answer, button: &str) -> Answer {
         let [csrf, downstream, scope] =
             ["csrf", "downstream", "scope"].map(|name| hidden(page, name));
         let fields = [
@@ -83,7 +83,7 @@ impl Browser<'_> {
     }
 
     /// Signs in and allows background access.
-    async fn allow(&self, idp: &Idp) -> Answer {
+    pub(crate) async fn allow(&self, idp: &Idp) -> Answer {
         let arrived = self.sign_in(idp, ASK).await;
         let page = self.get(arrived.location()).await;
         let done = self.answer(&page, "allow").await;
@@ -91,7 +91,7 @@ impl Browser<'_> {
     }
 
     /// Presses the button of the account page's form that posts to `path`.
-    async fn press_in_account(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn press_in_account(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let page = self.get("/account").await;
         let (_, after) = page
             .body
@@ -107,16 +107,16 @@ impl Browser<'_> {
 
 impl Broker {
     /// What a user has answered.
-    async fn offline_grants(&self, sub: &Subject) -> Vec<OfflineGrant> {
+    pub(crate) async fn offline_grants(&self, sub: &Subject) -> Vec<OfflineGrant> {
         self.store().offline_grants_of(sub).await.unwrap()
     }
 
     /// An exchange of `grant`, as the job, with some fields changed; an empty one is left out.
-    async fn exchange_offline(&self, grant: &str, changes: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn exchange_offline(&self, grant: &str, changes: &[(&str, &str)]) -> Answer {
         self.exchange_offline_as(JOB, grant, changes).await
     }
 
-    async fn exchange_offline_as(
+    pub(crate) async fn exchange_offline_as(
         &self,
         client: (&str, &str),
         grant: &str,

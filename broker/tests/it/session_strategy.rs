@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::browser::{Browser, planned};
 use crate::harness::{Answer, Broker, Plan, Tokens, claims};
-use crate::idp::Idp;
+use crate::idp::{Idp, RefreshTokens};
 
 /// Nextcloud's tokens come from the login; the others are minted.
 fn session(plan: &mut Plan) {
@@ -215,7 +215,7 @@ async fn a_provider_that_ended_the_login_ends_the_session() {
 #[tokio::test]
 async fn without_a_refresh_token_the_session_lasts_as_long_as_the_access_token() {
     let (broker, idp) = planned(session).await;
-    idp.faults().refreshes = false;
+    idp.faults().refresh_tokens = RefreshTokens::NotGiven;
     let tokens = log_in(&broker, &idp).await;
     broker.advance(Duration::from_secs(299)).await;
     assert_eq!(token(&broker.exchange(&tokens.access).await).1, 1);
