@@ -149,7 +149,11 @@ impl Teller<'_> {
             narrator.detail(format!("  \"{words}…\""))?;
         }
         narrator.detail(
-            "First the broker's own consent page, then the login at the identity provider:",
+            if self.deployment.upstream_issuer() == self.deployment.nextcloud_url() {
+                "First the broker's own consent page, then the login at Nextcloud itself:"
+            } else {
+                "First the broker's own consent page, then the login at the identity provider:"
+            },
         )?;
         narrator.detail("the broker never sees the password.")?;
 

@@ -48,13 +48,29 @@ impl<'a> Narrator<'a> {
             let Some(value) = object.get(*name) else {
                 continue;
             };
-            let value = plain(value);
+            let value = match *name {
+                "scope" | "scopes_supported" => scopes(value),
+                _ => plain(value),
+            };
             match *remark {
                 "" => self.value(name, value)?,
                 remark => self.value(name, format!("{value}   ({remark})"))?,
             }
         }
         Ok(())
+    }
+}
+
+/// A list of scopes, the first few of them when there are many.
+pub(super) fn scopes(value: &Value) -> String {
+    const SHOWN: usize = 3;
+    let all = plain(value);
+    let each: Vec<_> = all.split(' ').collect();
+    match each.get(..SHOWN) {
+        Some(first) if each.len() > SHOWN + 1 => {
+            format!("{} … ({} scopes)", first.join(" "), each.len())
+        }
+        _ => all,
     }
 }
 

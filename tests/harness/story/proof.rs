@@ -5,7 +5,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::CREATE_NOTE;
-use super::narrator::{Narrator, plain};
+use super::narrator::{Narrator, plain, scopes};
 use crate::deployment::Deployment;
 use crate::http::Transcript;
 use crate::idp::User;
@@ -151,11 +151,13 @@ pub(super) async fn audit(deployment: &Deployment, narrator: &mut Narrator<'_>) 
     narrator.step("The broker wrote down what happened. The last rows of its audit:")?;
     let rows = deployment.audit(&format!("limit={ROWS}")).await?;
     for row in rows.iter().rev() {
-        let members = ["client_id", "tool", "downstream", "scope"];
+        let members = ["client_id", "tool", "downstream"];
         let members = members
             .iter()
             .filter_map(|name| Some(format!("{name}={}", row[*name].as_str()?)));
-        let rest = members.collect::<Vec<_>>().join(" ");
+        let scope = row.get("scope");
+        let scope = scope.map(|scope| format!("scope={}", scopes(scope)));
+        let rest = members.chain(scope).collect::<Vec<_>>().join(" ");
         let (event, outcome) = (plain(&row["event"]), plain(&row["outcome"]));
         narrator.detail(format!("{event:<24} {outcome:<8} {rest}"))?;
     }
@@ -196,9 +198,14 @@ pub(super) fn stored_nowhere(
         refresh_tokens.len(),
         sizes.join(" and ")
     ))?;
-    narrator.detail(if deployment.strategy() == SESSION {
-        "Refresh tokens are kept as SHA-256 only; Nextcloud's tokens are kept sealed."
-    } else {
-        "Refresh tokens are kept as SHA-256 only; Nextcloud tokens are not kept at all."
+    narrator.detail("Refresh tokens are kept as SHA-256 only.")?;
+    narrator.detail(match deployment.strategy() {
+        SESSION => {
+            "Nextcloud's tokens of the logins are kept sealed, as long as the sessions live."
+        }
+        "upstream_exchange" => {
+            "The provider's tokens of the logins are kept sealed; Nextcloud's are not kept at all."
+        }
+        _ => "Nextcloud tokens are not kept at all.",
     })
 }

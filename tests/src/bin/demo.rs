@@ -182,6 +182,10 @@ fn introduce(narrator: &mut Narrator<'_>, deployment: &Deployment) -> Result<()>
         "  Nextcloud              {}",
         text("nextcloud_url")
     ))?;
+    narrator.say(format!(
+        "  strategy               {}",
+        deployment.strategy()
+    ))?;
     narrator.say(format!("  files and logs         {}", text("data_dir")))?;
     if deployment.knows_passwords() {
         for user in deployment.users() {
