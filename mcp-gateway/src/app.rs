@@ -1,15 +1,15 @@
-//! The composition root: [`Config`] to parts to [`Router`], and serving it.
+//! The composition root: [`Config`] to parts to [`Routers`], and serving them.
 //!
 //! The only place that sees all parts. Nothing here talks to the network before the first request.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
-use axum::{Router, serve::ListenerExt};
 use broker_client::{
     ambient::{Clock, SystemClock},
     bearer::{ProtectedResource, ProtectedResourceError},
     exchange::TokenExchanger,
     http::{ClientAuthentication, HttpClient, HttpError, Options, is_secure},
+    server::{self, Limits},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -18,13 +18,12 @@ use crate::{
     config::{Broker, Config, Credentials},
     credentials::{Basic, CredentialSource, Exchange, PassThrough},
     health::Health,
-    http,
+    http::{self, Routers},
+    metrics::Metrics,
     nextcloud::Transport,
     tools::{self, Catalog},
 };
 
-/// How long open requests may take after the signal to stop.
-const GRACE: Duration = Duration::from_secs(30);
 /// How long connecting to Nextcloud may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -55,18 +54,24 @@ pub enum BuildError {
 /// # Errors
 ///
 /// [`BuildError`] says which part cannot be made.
-pub fn build(config: &Config) -> Result<Router, BuildError> {
-    build_at(config, Arc::new(SystemClock))
+pub fn build(config: &Config) -> Result<Routers, BuildError> {
+    build_at(config, Arc::new(SystemClock), CancellationToken::new())
 }
 
-/// Puts the gateway together; its tools live in the time of `clock`.
+/// Puts the gateway together; its tools live in the time of `clock`, and it is not ready once
+/// `stopping` is cancelled.
 ///
 /// # Errors
 ///
 /// As [`build`].
-pub fn build_at(config: &Config, clock: Arc<dyn Clock>) -> Result<Router, BuildError> {
+pub fn build_at(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    stopping: CancellationToken,
+) -> Result<Routers, BuildError> {
     let catalog = Arc::new(tools::catalog());
-    let transport = Arc::new(transport(config, clock)?);
+    let metrics = Metrics::default();
+    let transport = Arc::new(transport(config, clock, metrics.clone())?);
     let broker = match &config.broker {
         Some(broker) => Some(broker_side(config, broker, &catalog)?),
         None => None,
@@ -74,12 +79,13 @@ pub fn build_at(config: &Config, clock: Arc<dyn Clock>) -> Result<Router, BuildE
     let resource = broker.as_ref().map(|(_, resource)| resource.clone());
     let credentials = credentials(config, broker.as_ref(), &transport)?;
     warn_about_dangers(config);
-    Ok(http::router(http::Parts {
+    Ok(http::routers(http::Parts {
         catalog,
         credentials,
         health: Health::new(
             transport,
             broker.map(|(http, resource)| (http, resource.discovery())),
+            stopping,
         ),
         resource,
         allowed_hosts: config.server.allowed_hosts.clone(),
@@ -87,37 +93,73 @@ pub fn build_at(config: &Config, clock: Arc<dyn Clock>) -> Result<Router, BuildE
         request_limit: config.server.request_limit,
         call_timeout: config.server.call_timeout,
         requests_per_caller: config.server.requests_per_caller,
+        metrics,
     }))
 }
 
-/// Serves until `stop`, then finishes open requests.
+/// Serves on the configured addresses until `stop`; then says that it is not ready, and after
+/// `server.shutdown_delay` accepts no more and finishes open requests, for `server.shutdown_grace` at
+/// most.
 ///
 /// # Errors
 ///
-/// When accepting connections fails for good.
+/// When an address cannot be listened on.
 pub async fn serve(
-    listener: TcpListener,
-    router: Router,
+    config: &Config,
+    routers: Routers,
     stop: CancellationToken,
-) -> std::io::Result<()> {
-    // An answer is one small write: waiting for more would only delay it.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
-    let graceful =
-        axum::serve(listener, router).with_graceful_shutdown(stop.clone().cancelled_owned());
+) -> Result<(), ListenError> {
+    let server = &config.server;
+    let public = listen(server.listen).await?;
+    let metrics = match server.metrics_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    tracing::info!(listen = %server.listen, resource = server.resource(), "serving");
+    let closing = CancellationToken::new();
+    let limits = Limits::default();
+    let both = async {
+        let measured = async {
+            if let Some(listener) = metrics {
+                server::serve(listener, routers.metrics, limits, closing.clone()).await;
+            }
+        };
+        let public = server::serve(public, routers.public, limits, closing.clone());
+        tokio::join!(public, measured);
+    };
+    let deadline = async {
+        stop.cancelled().await;
+        tokio::time::sleep(server.shutdown_delay).await;
+        closing.cancel();
+        tokio::time::sleep(server.shutdown_grace).await;
+    };
     tokio::select! {
-        result = graceful => result,
-        () = async { stop.cancelled().await; tokio::time::sleep(GRACE).await } => {
-            tracing::warn!("open requests were cut off");
-            Ok(())
-        }
+        () = both => tracing::info!("stopped"),
+        () = deadline => tracing::warn!("open requests were cut off"),
     }
+    Ok(())
 }
 
-fn transport(config: &Config, clock: Arc<dyn Clock>) -> Result<Transport, HttpError> {
+/// An address is taken or not ours.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}; is another gateway running there?")]
+pub struct ListenError {
+    address: SocketAddr,
+    #[source]
+    source: std::io::Error,
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|source| ListenError { address, source })
+}
+
+fn transport(
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    metrics: Metrics,
+) -> Result<Transport, HttpError> {
     let nextcloud = &config.nextcloud;
     let options = Options {
         timeout: nextcloud.timeout,
@@ -130,6 +172,7 @@ fn transport(config: &Config, clock: Arc<dyn Clock>) -> Result<Transport, HttpEr
         &nextcloud.url,
         nextcloud.read_limit,
         clock,
+        metrics,
     ))
 }
 

@@ -3,13 +3,12 @@
 use std::{
     io::{IsTerminal, Write},
     path::PathBuf,
+    sync::Arc,
 };
 
 use anyhow::Context;
-use broker_client::http::readiness;
+use broker_client::{ambient::SystemClock, http::readiness, server};
 use clap::{Parser, Subcommand, ValueEnum};
-use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::{app, config};
@@ -33,7 +32,7 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or Ctrl-C.
+    /// Serve until SIGTERM or Ctrl-C; a second one ends it at once.
     Serve,
     /// Ask the gateway that serves with this configuration whether it is ready: for health checks in
     /// containers, which have no other program for it.
@@ -80,17 +79,10 @@ impl Arguments {
             }
             Command::Serve => {
                 log_to_stderr(self.log_format);
-                let router = app::build(&config)?;
-                let listen = config.server.listen;
-                let listener = TcpListener::bind(listen)
-                    .await
-                    .with_context(|| format!("cannot listen on {listen}"))?;
-                tracing::info!(%listen, resource = config.server.resource(), "serving");
-                let stop = CancellationToken::new();
-                tokio::spawn(stop_on_signal(stop.clone()));
-                app::serve(listener, router, stop)
-                    .await
-                    .context("the server stopped")
+                let stop = server::stop_on_signal().context("cannot wait for signals")?;
+                let routers = app::build_at(&config, Arc::new(SystemClock), stop.clone())?;
+                app::serve(&config, routers, stop).await?;
+                Ok(())
             }
         }
     }
@@ -107,23 +99,4 @@ fn log_to_stderr(format: LogFormat) {
         LogFormat::Text => registry.with(layer).init(),
         LogFormat::Json => registry.with(layer.json()).init(),
     }
-}
-
-async fn stop_on_signal(stop: CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let interrupt = tokio::signal::ctrl_c();
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = interrupt => {}
-                _ = terminate.recv() => {}
-            }
-        }
-        Err(error) => {
-            tracing::warn!(%error, "SIGTERM cannot be waited for");
-            drop(interrupt.await);
-        }
-    }
-    tracing::info!("stopping: open requests are finished first");
-    stop.cancel();
 }

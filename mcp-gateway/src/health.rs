@@ -1,14 +1,18 @@
-//! Health: alive means running; ready means that what a call needs answers.
+//! Health: alive means running; ready means that requests should come here.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use std::time::Duration;
 
 use broker_client::{discovery::Discovery, http::HttpClient};
 use http::HeaderMap;
 use serde::Serialize;
 use tokio::{sync::Mutex, time::Instant};
+use tokio_util::sync::CancellationToken;
 
-use crate::nextcloud::Transport;
+use crate::{metrics::Metrics, nextcloud::Transport};
 
 /// How long an answer is reused: anybody may ask, and each question costs two requests.
 const REUSED_FOR: Duration = Duration::from_secs(5);
@@ -19,6 +23,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 pub struct Health {
     transport: Arc<Transport>,
     broker: Option<(HttpClient, Arc<Discovery>)>,
+    /// Whether the broker's keys were ever had, and calls could be served.
+    knew_keys: AtomicBool,
+    stopping: CancellationToken,
     /// Held while asking, so that many askers cause one question.
     last: Mutex<Option<(Instant, Readiness)>>,
 }
@@ -44,22 +51,44 @@ pub enum State {
 }
 
 impl Readiness {
-    /// Whether every dependency answers.
-    #[must_use]
-    pub fn is_ready(self) -> bool {
-        self.nextcloud == State::Up && self.broker != Some(State::Down)
+    /// Says it to whoever measures.
+    pub fn tell(self, metrics: &Metrics) {
+        metrics.dependency("nextcloud", self.nextcloud == State::Up);
+        if let Some(broker) = self.broker {
+            metrics.dependency("broker", broker == State::Up);
+        }
     }
 }
 
 impl Health {
     /// Health of a gateway with these dependencies.
     #[must_use]
-    pub fn new(transport: Arc<Transport>, broker: Option<(HttpClient, Arc<Discovery>)>) -> Self {
+    pub fn new(
+        transport: Arc<Transport>,
+        broker: Option<(HttpClient, Arc<Discovery>)>,
+        stopping: CancellationToken,
+    ) -> Self {
         Self {
             transport,
             broker,
+            knew_keys: AtomicBool::new(false),
+            stopping,
             last: Mutex::new(None),
         }
+    }
+
+    /// Whether requests should come here.
+    ///
+    /// Not before the broker's keys were had once: a gateway that cannot reach its broker must not take
+    /// the place of one that can. After that a dependency that is down is reported and gates nothing,
+    /// since it is down for every other gateway too, and callers are better off with a sentence about
+    /// it. And no more once the gateway is about to stop.
+    #[must_use]
+    pub fn is_ready(&self, readiness: Readiness) -> bool {
+        if readiness.broker != Some(State::Down) {
+            self.knew_keys.store(true, Ordering::Release);
+        }
+        self.knew_keys.load(Ordering::Acquire) && !self.stopping.is_cancelled()
     }
 
     /// Asks the dependencies, or repeats what they said a moment ago.

@@ -5,19 +5,20 @@
 //! | `/mcp` | a good token | CORS, bearer (401), the caller's limit (429), scopes (403), rmcp with its host and origin check |
 //! | `/.well-known/oauth-protected-resource…` | all | CORS of its own |
 //! | `/health/live`, `/health/ready` | all | none |
+//! | `/metrics` | whoever reaches its listener | none |
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::http::{HeaderName, Method, StatusCode, header};
 use axum::{
     Json, Router,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::get,
 };
-use broker_client::bearer::{self, ProtectedResource};
+use broker_client::bearer::{self, ProtectedResource, RefusalReason};
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
@@ -41,6 +42,7 @@ use crate::{
         scopes::{self, ScopeCheck},
         server::Server,
     },
+    metrics::{self, Metrics},
     tools::Catalog,
 };
 
@@ -64,19 +66,33 @@ pub struct Parts {
     pub call_timeout: Duration,
     /// How many requests one caller may have running.
     pub requests_per_caller: usize,
+    /// Counts and measures.
+    pub metrics: Metrics,
+}
+
+/// The routes of both listeners.
+pub struct Routers {
+    /// For everybody.
+    pub public: Router,
+    /// For whoever collects metrics, on a port of its own.
+    pub metrics: Router,
 }
 
 /// The whole gateway.
-pub fn router(parts: Parts) -> Router {
+pub fn routers(parts: Parts) -> Routers {
     let calls = Arc::new(Calls::default());
     let mcp = Router::new().route_service(mcp::PATH, service(&parts, Arc::clone(&calls)));
+    let shared = Arc::new(parts.health);
+    let metrics = Router::new()
+        .route("/metrics", get(scrape))
+        .with_state((parts.metrics.clone(), Arc::clone(&shared)));
     let health = Router::new()
         .route(
             "/health/live",
             get(|| async { Json(json!({ "status": "live" })) }),
         )
         .route("/health/ready", get(ready))
-        .with_state(Arc::new(parts.health));
+        .with_state(shared);
     let metadata = parts
         .resource
         .as_ref()
@@ -87,8 +103,9 @@ pub fn router(parts: Parts) -> Router {
         resource: parts.resource,
         calls,
         request_limit: parts.request_limit,
+        body_timeout: parts.call_timeout,
     };
-    protected(mcp, check, Limit::new(parts.requests_per_caller))
+    let public = protected(mcp, check, Limit::new(parts.requests_per_caller))
         .layer(cors())
         .merge(metadata)
         .merge(health)
@@ -100,6 +117,33 @@ pub fn router(parts: Parts) -> Router {
             header::AUTHORIZATION,
         ]))
         .layer(CatchPanicLayer::new())
+        .layer(middleware::from_fn_with_state(parts.metrics, measure));
+    Routers { public, metrics }
+}
+
+/// Counts and measures a request.
+async fn measure(State(metrics): State<Metrics>, request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let _running = metrics.request_running();
+    let method = request.method().clone();
+    let matched = request.extensions().get::<MatchedPath>();
+    // The template, never the path, which strangers choose.
+    let route = matched.map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
+    let response = next.run(request).await;
+    metrics.request(&route, &method, response.status(), started.elapsed());
+    if let Some(RefusalReason(reason)) = response.extensions().get() {
+        metrics.token_rejected(reason);
+    }
+    response
+}
+
+/// `/metrics`, with what is read at a scrape.
+async fn scrape(State((metrics, health)): State<(Metrics, Arc<Health>)>) -> Response {
+    health.readiness().await.tell(&metrics);
+    match metrics.render() {
+        Ok(text) => ([(header::CONTENT_TYPE, metrics::MEDIA_TYPE)], text).into_response(),
+        Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+    }
 }
 
 /// rmcp's transport, stateless for both protocol eras: any replica answers any request.
@@ -114,7 +158,7 @@ fn service(parts: &Parts, calls: Arc<Calls>) -> StreamableHttpService<Server, Ne
     let server = Server::new(
         Arc::clone(&parts.catalog),
         Arc::clone(&parts.credentials),
-        Runner::new(calls, parts.call_timeout),
+        Runner::new(calls, parts.call_timeout, parts.metrics.clone()),
     );
     StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config)
 }
@@ -169,7 +213,7 @@ fn cors() -> CorsLayer {
 
 async fn ready(State(health): State<Arc<Health>>) -> impl IntoResponse {
     let readiness = health.readiness().await;
-    let (status, word) = if readiness.is_ready() {
+    let (status, word) = if health.is_ready(readiness) {
         (StatusCode::OK, "ready")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready")

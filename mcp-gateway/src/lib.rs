@@ -13,7 +13,7 @@
 //! - [`credentials`]: the one question "act at Nextcloud as this caller", three answers.
 //! - [`nextcloud`]: the one HTTP client, with every rule for talking to Nextcloud.
 //!
-//! [`error`] makes every sentence that a model reads about a failure. [`config`] is read by
+//! [`metrics`] counts and measures, wherever that is. [`error`] makes every sentence that a model reads about a failure. [`config`] is read by
 //! [`app`] and [`cli`] only.
 
 pub mod app;
@@ -24,5 +24,6 @@ pub mod error;
 pub mod health;
 pub mod http;
 pub mod mcp;
+pub mod metrics;
 pub mod nextcloud;
 pub mod tools;

@@ -32,6 +32,7 @@ mod service_account;
 mod session;
 mod session_oidc;
 mod sharing;
+mod shutdown;
 mod standin;
 mod story;
 mod support;

@@ -144,6 +144,30 @@ impl Process {
         Ok(())
     }
 
+    /// Sends the process a signal, such as `TERM`, and does not wait for what comes of it.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn signal(&self, name: &str) -> Result<()> {
+        let pid = self.pid().to_string();
+        let status = Command::new("kill").args(["-s", name, &pid]).status()?;
+        ensure!(status.success(), "kill -s {name} {pid}: {status}");
+        Ok(())
+    }
+
+    /// Waits until the process has ended by itself.
+    ///
+    /// # Errors
+    /// When it goes on.
+    pub async fn ended(&self) -> Result<ExitStatus> {
+        let what = format!("{} to end", self.launch.name);
+        let status = wait::until(&what, PATIENCE, async || self.exit_status()).await?;
+        if let Some(child) = self.child.lock().unwrap().take() {
+            reaper::forget(child.id());
+        }
+        Ok(status)
+    }
+
     /// Kills the process and starts it again with the same configuration.
     ///
     /// # Errors

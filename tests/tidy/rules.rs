@@ -34,7 +34,8 @@ pub(crate) const BROKER_LAYERS: [&[&str]; 19] = [
 ];
 
 /// The layers of the gateway, in the same order: what others use comes first.
-pub(crate) const GATEWAY_LAYERS: [&[&str]; 9] = [
+pub(crate) const GATEWAY_LAYERS: [&[&str]; 10] = [
+    &["metrics"],
     &["nextcloud"],
     &["credentials"],
     &["error"],

@@ -12,6 +12,9 @@
 //! broker itself uses this crate too: towards its own identity provider it is a client
 //! ([`http`], [`discovery`], [`verify`]).
 //!
+//! [`server`] accepts connections as both programs do: nobody can hold it up, and no request is lost
+//! when it stops.
+//!
 //! What this crate leaves to others: issuing tokens, storing anything, and deciding what a scope
 //! allows. Revocation is the broker's: an access token lives minutes and is verified offline, and
 //! the broker checks at every exchange that the session behind it still stands.
@@ -26,6 +29,7 @@ pub mod metadata;
 pub mod oauth;
 mod refreshing;
 pub mod secret;
+pub mod server;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod verify;

@@ -5,12 +5,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::serve::ListenerExt as _;
 use broker_client::http::{HttpClient, HttpError, Options};
+use broker_client::server::{self, Limits};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Parts, Routers, SeedError, Settings, routers, seed, seed_resources};
@@ -28,9 +26,8 @@ use crate::upstream::{self, InvalidConfig, Upstream};
 use crate::upstream_tokens::{Keeping, UpstreamTokens};
 use crate::vault::{Vault, VaultError};
 
-/// How long requests in progress may take to end after the signal to stop; below the 30 s that
-/// Kubernetes waits before it kills.
-const DRAIN: Duration = Duration::from_secs(20);
+/// How long the end may take once no request is left: a database that is away must not hold it up.
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// How long finished rows stay: authorizations for noticing replayed codes, grants and refresh
 /// tokens for noticing reuse and for people who look why they had to log in again.
@@ -75,9 +72,6 @@ pub enum ServeError {
     /// The system does not let us wait for signals.
     #[error("cannot wait for signals")]
     Signals(#[source] io::Error),
-    /// A listener failed.
-    #[error("a listener failed")]
-    Serve(#[source] io::Error),
 }
 
 /// Makes the parts: opens and migrates the database, brings the configured resources and clients
@@ -184,6 +178,9 @@ fn names_plain_http(config: &Config) -> bool {
 
 /// Runs the broker until SIGTERM or SIGINT.
 ///
+/// Then, in this order: it says that it is not ready, accepts no more, finishes what is in progress,
+/// stops its tasks, and writes what the audit trail still waits for.
+///
 /// # Errors
 /// See [`ServeError`].
 pub async fn serve(config: Config) -> Result<(), ServeError> {
@@ -194,7 +191,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     } = routers(&parts, &Settings::from(&config));
     let public_listener = bind(config.server.listen).await?;
     let admin_listener = bind(config.admin.listen).await?;
-    let stop = stop_signal()?;
+    let stop = server::stop_on_signal().map_err(ServeError::Signals)?;
     // Not stopped by the signal: requests that are being finished still need fresh revocations.
     let background = CancellationToken::new();
     let tasks = Tasks {
@@ -215,78 +212,40 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         "serving"
     );
 
-    let served = tokio::spawn({
-        let stop = stop.clone();
-        async move {
-            tokio::try_join!(
-                listen(public_listener, public, stop.clone()),
-                listen(admin_listener, administration, stop),
-            )
-        }
-    });
-    let outcome = finished(served, &stop).await;
-    // Whatever ended the listeners ends the rest.
-    stop.cancel();
-    background.cancel();
-    tasks.wait().await;
-    // Last: requests that just ended may still have rows in the queue.
-    parts.audit.close().await;
-    tracing::info!("stopped");
-    outcome
-}
-
-/// Waits for the listeners to end; after the signal to stop, only for so long.
-async fn finished(
-    mut served: tokio::task::JoinHandle<io::Result<((), ())>>,
-    stop: &CancellationToken,
-) -> Result<(), ServeError> {
-    let in_time = tokio::select! {
-        ended = &mut served => Ok(ended),
-        () = stop.cancelled() => timeout(DRAIN, &mut served).await,
+    let closing = CancellationToken::new();
+    let limits = Limits::default();
+    let both = async {
+        tokio::join!(
+            server::serve(public_listener, public, limits, closing.clone()),
+            server::serve(admin_listener, administration, limits, closing.clone()),
+        )
     };
-    let Ok(ended) = in_time else {
-        tracing::warn!("requests were still running and are cut off");
-        served.abort();
-        return Ok(());
+    let deadline = async {
+        stop.cancelled().await;
+        parts.stopping.cancel();
+        sleep(config.server.shutdown_delay).await;
+        closing.cancel();
+        sleep(config.server.shutdown_grace).await;
     };
-    match ended {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(error)) => Err(ServeError::Serve(error)),
-        Err(error) => Err(ServeError::Serve(io::Error::other(error))),
+    tokio::select! {
+        _ = both => {}
+        () = deadline => tracing::warn!("requests were still running and are cut off"),
     }
+    background.cancel();
+    let flush = async {
+        tasks.wait().await;
+        // Last: requests that just ended may still have rows in the queue.
+        parts.audit.close().await;
+    };
+    if timeout(FLUSH, flush).await.is_err() {
+        tracing::error!("the database does not answer; what waited for it is refused");
+    }
+    tracing::info!("stopped");
+    Ok(())
 }
 
 async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address)
         .await
         .map_err(|source| ServeError::Listen { address, source })
-}
-
-async fn listen(listener: TcpListener, router: Router, stop: CancellationToken) -> io::Result<()> {
-    // Small answers go out at once: Nagle's algorithm and delayed ACKs would add 40 ms to each.
-    let listener = listener.tap_io(|stream| {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%error, "TCP_NODELAY could not be set");
-        }
-    });
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(stop.cancelled_owned())
-        .await
-}
-
-/// A token that SIGTERM or SIGINT cancels.
-fn stop_signal() -> Result<CancellationToken, ServeError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(ServeError::Signals)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ServeError::Signals)?;
-    let stop = CancellationToken::new();
-    let cancelled = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => tracing::info!("SIGTERM: finishing what is in progress"),
-            _ = interrupt.recv() => tracing::info!("SIGINT: finishing what is in progress"),
-        }
-        cancelled.cancel();
-    });
-    Ok(stop)
 }

@@ -134,6 +134,16 @@ pub struct Server {
     /// separated by commas. Set it behind a proxy, to nothing but the proxies, and let them overwrite
     /// or extend the header: whoever is trusted can claim any address.
     pub trusted_proxies: Vec<Network>,
+    /// How long the broker goes on after the signal to stop, saying that it is not ready.
+    ///
+    /// Default `0s`: it stops accepting at once. `BROKER__SERVER__SHUTDOWN_DELAY`. Where a load balancer
+    /// has to notice first: in Kubernetes `5s`.
+    pub shutdown_delay: Duration,
+    /// How long requests in progress may take to end after that.
+    ///
+    /// Default `20s`. `BROKER__SERVER__SHUTDOWN_GRACE`. Both together have to be less than what the
+    /// process is given (in Kubernetes `terminationGracePeriodSeconds`).
+    pub shutdown_grace: Duration,
 }
 
 impl Server {
@@ -141,11 +151,15 @@ impl Server {
         let issuer = section.required("issuer", "the public base URL, such as https://mcp.example");
         let listen = section.or("listen", loopback(4280));
         let trusted_proxies = section.list("trusted_proxies");
+        let shutdown_delay = section.or("shutdown_delay", Duration::ZERO);
+        let shutdown_grace = section.or("shutdown_grace", Duration::from_secs(20));
         section.finish();
         Some(Self {
             issuer: issuer?,
             listen,
             trusted_proxies,
+            shutdown_delay,
+            shutdown_grace,
         })
     }
 }

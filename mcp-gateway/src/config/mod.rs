@@ -39,6 +39,10 @@ pub struct Server {
     /// The address to listen on. Default `127.0.0.1:4282`. Environment:
     /// `GATEWAY__SERVER__LISTEN`. Use `0.0.0.0:4282` in a container.
     pub listen: SocketAddr,
+    /// The address of the listener for metrics. Default: none. Environment:
+    /// `GATEWAY__SERVER__METRICS_LISTEN`. Where metrics are collected, an address that only the
+    /// collector reaches: `127.0.0.1:4285`, or `0.0.0.0:4285` in a container.
+    pub metrics_listen: Option<SocketAddr>,
     /// `Host` values that are answered. Default: host and port of `public_url`, and the listen
     /// address. Environment: `GATEWAY__SERVER__ALLOWED_HOSTS`, comma separated. Add the names a
     /// proxy forwards.
@@ -53,6 +57,14 @@ pub struct Server {
     /// How long one call of a tool may take altogether. Default `2m`. Environment:
     /// `GATEWAY__SERVER__CALL_TIMEOUT`. Raise it when bulk operations are cut off.
     pub call_timeout: Duration,
+    /// How long the gateway goes on after the signal to stop, saying that it is not ready. Default:
+    /// none, it stops accepting at once. Environment: `GATEWAY__SERVER__SHUTDOWN_DELAY`. Where a load
+    /// balancer has to notice first: in Kubernetes `5s`.
+    pub shutdown_delay: Duration,
+    /// How long open requests may take to end after that. Default `20s`. Environment:
+    /// `GATEWAY__SERVER__SHUTDOWN_GRACE`. Both together have to be less than what the process is given
+    /// (in Kubernetes `terminationGracePeriodSeconds`).
+    pub shutdown_grace: Duration,
     /// How many requests one caller may have running. Default `16`. Environment:
     /// `GATEWAY__SERVER__REQUESTS_PER_CALLER`. It is counted on each replica.
     pub requests_per_caller: usize,

@@ -82,11 +82,14 @@ fn server(mut section: Section<'_>) -> (SocketAddr, Option<Server>) {
     let listen = section
         .optional("listen")
         .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4282)));
+    let metrics_listen = section.optional("metrics_listen");
     let allowed_hosts: Vec<String> = section.optional("allowed_hosts").unwrap_or_default();
     let allowed_origins: Vec<String> = section.optional("allowed_origins").unwrap_or_default();
     let request_limit = section.optional("request_limit").unwrap_or(Size(64 << 20));
     let call_timeout = section.optional("call_timeout");
     let requests_per_caller = section.optional("requests_per_caller");
+    let shutdown_delay = section.optional("shutdown_delay");
+    let shutdown_grace = section.optional("shutdown_grace");
     section.finish();
     let server = public_url.map(|public_url| Server {
         allowed_hosts: if allowed_hosts.is_empty() {
@@ -101,9 +104,12 @@ fn server(mut section: Section<'_>) -> (SocketAddr, Option<Server>) {
         },
         public_url,
         listen,
+        metrics_listen,
         request_limit: request_limit.0,
         call_timeout: call_timeout.unwrap_or(Duration::from_mins(2)),
         requests_per_caller: requests_per_caller.unwrap_or(Count(16)).0,
+        shutdown_delay: shutdown_delay.unwrap_or_default(),
+        shutdown_grace: shutdown_grace.unwrap_or(Duration::from_secs(20)),
     });
     (listen, server)
 }

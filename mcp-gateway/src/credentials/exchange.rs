@@ -3,7 +3,7 @@
 //! One exchange per call, with the tool's scopes and name; nothing is stored. When Nextcloud
 //! refuses the token (its key was not known yet, say), the client asks here once for a fresh one.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use broker_client::{
@@ -12,6 +12,7 @@ use broker_client::{
 };
 
 use super::{Call, Caller, CredentialSource};
+use crate::metrics::Metrics;
 use crate::nextcloud::{Authorization, Client, NoAccess, Renew, Transport};
 
 /// The source that asks the broker.
@@ -23,17 +24,20 @@ pub struct Exchange {
 struct Broker {
     exchanger: TokenExchanger,
     downstream: String,
+    metrics: Metrics,
 }
 
 impl Exchange {
     /// Exchanges at `exchanger` for tokens for the downstream of this name.
     #[must_use]
     pub fn new(transport: Arc<Transport>, exchanger: TokenExchanger, downstream: String) -> Self {
+        let metrics = transport.metrics().clone();
         Self {
             transport,
             broker: Arc::new(Broker {
                 exchanger,
                 downstream,
+                metrics,
             }),
         }
     }
@@ -87,7 +91,11 @@ impl Broker {
             traceparent: Some(call.trace.header()),
             ..ExchangeRequest::new(token_of(call)?.subject_token(), &self.downstream)
         };
-        let token = self.exchanger.exchange(request).await.map_err(no_access)?;
+        let started = Instant::now();
+        let outcome = self.exchanger.exchange(request).await;
+        self.metrics
+            .exchanged(word(outcome.as_ref().err()), started.elapsed());
+        let token = outcome.map_err(no_access)?;
         Authorization::bearer(token.token.expose()).ok_or_else(|| NoAccess {
             sentence: MISCONFIGURED,
             source: "the token has characters that no header may have".into(),
@@ -113,6 +121,18 @@ const MISCONFIGURED: &str = "The broker does not give this server access to Next
     does not help; the administrator has to check the gateway's client and downstream at the broker.";
 const UNAVAILABLE: &str = "The broker that gives access to Nextcloud cannot be reached at the moment, \
     so nothing was done. Try again in a minute.";
+
+/// How an exchange ended, as a label.
+fn word(error: Option<&ExchangeError>) -> &'static str {
+    match error {
+        None => "ok",
+        Some(ExchangeError::Unavailable(_)) => "unavailable",
+        Some(ExchangeError::Protocol(_)) => "protocol",
+        Some(ExchangeError::Refused { body, .. }) => {
+            ErrorCode::parse(&body.error).map_or("refused", ErrorCode::as_str)
+        }
+    }
+}
 
 fn no_access(error: ExchangeError) -> NoAccess {
     let sentence = match &error {

@@ -14,12 +14,14 @@ use rmcp::{
     model::{ErrorCode, ProgressNotificationParam, ProgressToken},
     service::RequestContext,
 };
+use tokio::time::error::Elapsed;
 use tracing::Instrument;
 
 use super::calls::Calls;
 use crate::{
     credentials::{Call, Caller},
-    error::{ToolError, causes},
+    error::{ToolError, ToolErrorKind, causes},
+    metrics::Metrics,
     nextcloud::{Listener, Progress, Step, Trace},
     tools::Needs,
 };
@@ -32,13 +34,18 @@ const CANCELLED: ErrorCode = ErrorCode(-32800);
 pub struct Runner {
     calls: Arc<Calls>,
     timeout: Duration,
+    metrics: Metrics,
 }
 
 impl Runner {
     /// Calls may take `timeout`; those in `calls` can be cancelled by name.
     #[must_use]
-    pub fn new(calls: Arc<Calls>, timeout: Duration) -> Self {
-        Self { calls, timeout }
+    pub fn new(calls: Arc<Calls>, timeout: Duration, metrics: Metrics) -> Self {
+        Self {
+            calls,
+            timeout,
+            metrics,
+        }
     }
 
     /// Does the work of a call, unless it is stopped before: by its deadline, by the caller, by the
@@ -66,7 +73,10 @@ impl Runner {
                 () = running.cancelled() => None,
                 () = context.ct.cancelled() => None,
             };
-            let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let duration = started.elapsed();
+            self.metrics
+                .tool_called(tool, outcome(result.as_ref()), duration);
+            let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             match result {
                 Some(Ok(result)) => {
                     log(duration_ms, result.as_ref().err());
@@ -92,6 +102,20 @@ impl Runner {
              of its changes may have been made: read the current state, then go on with less at once.",
             self.timeout
         ))
+    }
+}
+
+/// How a call ended, as a label.
+fn outcome<T>(result: Option<&Result<Result<T, ToolError>, Elapsed>>) -> &'static str {
+    match result {
+        None => "cancelled",
+        Some(Err(_)) => "timed_out",
+        Some(Ok(Ok(_))) => "ok",
+        Some(Ok(Err(error))) => match error.kind() {
+            ToolErrorKind::Invalid => "invalid",
+            ToolErrorKind::NotFound => "not_found",
+            ToolErrorKind::Failed => "failed",
+        },
     }
 }
 

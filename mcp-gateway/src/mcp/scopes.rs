@@ -8,7 +8,7 @@
 //!
 //! Whoever cancels a call is heard here too: rmcp drops notifications where there is no session.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -42,6 +42,8 @@ pub struct ScopeCheck {
     pub calls: Arc<Calls>,
     /// The largest body, in bytes.
     pub request_limit: usize,
+    /// How long the body may take.
+    pub body_timeout: Duration,
 }
 
 /// Refuses a call whose scopes the token lacks; anything else goes on unchanged.
@@ -50,13 +52,16 @@ pub async fn check(State(check): State<Arc<ScopeCheck>>, request: Request, next:
         return next.run(request).await;
     }
     let (parts, body) = request.into_parts();
-    let body = match Limited::new(body, check.request_limit).collect().await {
-        Ok(body) => body.to_bytes(),
-        Err(error) if error.is::<LengthLimitError>() => {
+    let body = Limited::new(body, check.request_limit).collect();
+    let body = match tokio::time::timeout(check.body_timeout, body).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
             return StatusCode::PAYLOAD_TOO_LARGE.into_response();
         }
         // The client went away in the middle.
-        Err(_) => return StatusCode::BAD_REQUEST.into_response(),
+        Ok(Err(_)) => return StatusCode::BAD_REQUEST.into_response(),
+        // It sends so slowly that it would hold its place for ever.
+        Err(_) => return StatusCode::REQUEST_TIMEOUT.into_response(),
     };
     let message = match Message::read(&body) {
         Ok(message) => message,

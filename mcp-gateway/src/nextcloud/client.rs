@@ -7,7 +7,7 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    time::{Duration, Instant, SystemTime},
 };
 
 use async_trait::async_trait;
@@ -26,6 +26,7 @@ use super::{
     request::{Answer, Request, Size},
     trace::Trace,
 };
+use crate::metrics::{self, Metrics};
 
 /// Unlocks every API family for a bearer token, DAV included; the value does not matter.
 const OCS_API_REQUEST: HeaderName = HeaderName::from_static("ocs-apirequest");
@@ -43,6 +44,7 @@ pub struct Transport {
     base: String,
     read_limit: usize,
     clock: Arc<dyn Clock>,
+    metrics: Metrics,
     /// Caller to Nextcloud uid. Only ever a path segment: the credential decides whose data it
     /// is, so a stale entry can at worst miss.
     pub(super) users: moka::future::Cache<String, Arc<str>>,
@@ -60,15 +62,23 @@ impl Transport {
         base: &Url,
         read_limit: usize,
         clock: Arc<dyn Clock>,
+        metrics: Metrics,
     ) -> Self {
         Self {
             http,
             base: base.as_str().trim_end_matches('/').to_owned(),
             read_limit,
             clock,
+            metrics,
             users: known(),
             trash_bins: known(),
         }
+    }
+
+    /// Counts and measures.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
     }
 
     /// Whether Nextcloud answers at all, whatever it says about the account.
@@ -245,6 +255,24 @@ impl Client {
     }
 
     async fn once(&self, request: &Request, authorization: Authorization) -> Result<Answer, Error> {
+        let started = Instant::now();
+        let outcome = self.exchange(request, authorization).await;
+        let word = match &outcome {
+            Ok(answer) => metrics::class(answer.status),
+            Err(Error::TimedOut(_)) => "timed_out",
+            Err(Error::Unreachable(_)) => "unreachable",
+            Err(_) => "other",
+        };
+        let metrics = self.transport().metrics();
+        metrics.nextcloud_asked(word, started.elapsed());
+        outcome
+    }
+
+    async fn exchange(
+        &self,
+        request: &Request,
+        authorization: Authorization,
+    ) -> Result<Answer, Error> {
         let mut url = self.url(&request.route);
         if !request.query.is_empty() {
             let mut query = url::form_urlencoded::Serializer::new(String::new());

@@ -19,6 +19,7 @@ mod cookbook;
 mod credentials;
 mod deck;
 mod files;
+mod metrics;
 mod names;
 mod notes;
 mod protocol;

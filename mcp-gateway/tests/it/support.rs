@@ -14,9 +14,10 @@ use axum::{
 use broker_client::testing::{FakeClock, FakeServer};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::BodyExt;
-use mcp_gateway::{app, config};
+use mcp_gateway::{app, config, http::Routers};
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 /// The resource of every gateway here.
@@ -279,6 +280,7 @@ pub(crate) struct Gateway {
     pub(crate) issuer: FakeServer,
     pub(crate) nextcloud: FakeNextcloud,
     router: Router,
+    metrics: Router,
 }
 
 impl Gateway {
@@ -293,35 +295,23 @@ impl Gateway {
         let lines = format!("url = \"{}\"", nextcloud.url);
         let config = exchanging_config(&issuer, "", &lines);
         let clock = Arc::new(FakeClock::at(unix));
-        let router = app::build_at(&config, clock).expect("a gateway");
-        Self {
-            issuer,
-            nextcloud,
-            router,
-        }
+        let routers = app::build_at(&config, clock, CancellationToken::new()).expect("a gateway");
+        Self::of(issuer, nextcloud, routers)
     }
 
     /// One with more lines in `[server]` and in `[nextcloud]`.
     pub(crate) async fn with(server_lines: &str, nextcloud_lines: &str) -> Self {
         let (issuer, nextcloud) = (FakeServer::start().await, FakeNextcloud::start().await);
         let nextcloud_lines = format!("url = \"{}\"\n{nextcloud_lines}", nextcloud.url);
-        let router = exchanging(&issuer, server_lines, &nextcloud_lines);
-        Self {
-            issuer,
-            nextcloud,
-            router,
-        }
+        let routers = exchanging(&issuer, server_lines, &nextcloud_lines);
+        Self::of(issuer, nextcloud, routers)
     }
 
     /// One whose `[nextcloud]` is exactly this, wherever it points.
     pub(crate) async fn with_nextcloud(lines: &str) -> Self {
         let (issuer, nextcloud) = (FakeServer::start().await, FakeNextcloud::start().await);
-        let router = exchanging(&issuer, "", lines);
-        Self {
-            issuer,
-            nextcloud,
-            router,
-        }
+        let routers = exchanging(&issuer, "", lines);
+        Self::of(issuer, nextcloud, routers)
     }
 
     /// One without a broker, for a single user.
@@ -339,12 +329,27 @@ impl Gateway {
             nextcloud.url,
         );
         let config = config::from_parts(&text, []).expect("a good configuration");
-        let router = app::build(&config).expect("a gateway");
+        let routers = app::build(&config).expect("a gateway");
+        Self::of(issuer, nextcloud, routers)
+    }
+
+    fn of(issuer: FakeServer, nextcloud: FakeNextcloud, routers: Routers) -> Self {
         Self {
             issuer,
             nextcloud,
-            router,
+            router: routers.public,
+            metrics: routers.metrics,
         }
+    }
+
+    /// What the metrics listener says.
+    pub(crate) async fn metrics(&self) -> String {
+        let request = Request::get("/metrics").body(Body::empty());
+        let answer = self.metrics.clone().oneshot(request.expect("a request"));
+        let answer = answer.await.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::OK);
+        let body = answer.into_body().collect().await.expect("a body");
+        String::from_utf8(body.to_bytes().to_vec()).expect("text")
     }
 
     /// A good token with this scope.
@@ -486,7 +491,7 @@ pub(crate) fn post(
     request
 }
 
-fn exchanging(issuer: &FakeServer, server_lines: &str, nextcloud_lines: &str) -> Router {
+fn exchanging(issuer: &FakeServer, server_lines: &str, nextcloud_lines: &str) -> Routers {
     let config = exchanging_config(issuer, server_lines, nextcloud_lines);
     app::build(&config).expect("a gateway")
 }

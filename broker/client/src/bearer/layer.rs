@@ -52,6 +52,10 @@ impl<S> Layer<S> for BearerLayer {
     }
 }
 
+/// Why a request was refused, in a constant word: an extension of the answer, for whoever counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RefusalReason(pub &'static str);
+
 /// The service that [`BearerLayer`] makes.
 #[derive(Debug, Clone)]
 pub struct BearerService<S> {
@@ -139,6 +143,21 @@ fn bearer_token(headers: &HeaderMap) -> Result<Secret, Refusal> {
 
 impl Refusal {
     fn into_response(self, resource: &ProtectedResource) -> Response {
+        let reason = RefusalReason(self.reason());
+        let mut response = self.answer(resource);
+        response.extensions_mut().insert(reason);
+        response
+    }
+
+    const fn reason(&self) -> &'static str {
+        match self {
+            Self::NoToken => "no_token",
+            Self::SeveralHeaders => "several_headers",
+            Self::Token(error) => error.reason(),
+        }
+    }
+
+    fn answer(self, resource: &ProtectedResource) -> Response {
         let challenge = resource.challenge().scope(resource.challenge_scope());
         match self {
             Self::NoToken => challenge.into_response(),

@@ -18,7 +18,7 @@ use url::Url;
 
 pub use caller::{Caller, NotAuthenticated};
 pub use challenge::Challenge;
-pub use layer::{BearerLayer, BearerService};
+pub use layer::{BearerLayer, BearerService, RefusalReason};
 
 use crate::ambient::{Clock, SystemClock};
 use crate::discovery::Discovery;

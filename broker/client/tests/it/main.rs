@@ -3,6 +3,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::indexing_slicing,
     reason = "helpers of tests, outside of #[test] functions"
 )]
 
@@ -16,5 +17,6 @@ mod metadata;
 #[path = "../../examples/protected_server.rs"]
 #[expect(dead_code, reason = "the example's own `main` is not called")]
 mod protected_server;
+mod server;
 mod support;
 mod verify;

@@ -1,0 +1,169 @@
+//! Serving HTTP/1.1 on a TCP listener, so that nobody can hold it up, and stopping without losing a request.
+//!
+//! | Against | |
+//! | --- | --- |
+//! | a request whose head trickles in | [`Limits::head`], then the connection is cut |
+//! | connections that nobody uses | [`Limits::idle`] |
+//! | too many connections | [`Limits::connections`]; more wait in the system's queue |
+//! | Nagle's algorithm, which adds 40 ms to small answers | `TCP_NODELAY` on every connection |
+//!
+//! How long a request may take once its head is there, body included, is for the routes to say, who
+//! know what it is about. Handlers find the peer as `ConnectInfo<SocketAddr>`.
+
+mod patience;
+mod signals;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+use patience::{Patient, Phase};
+pub use signals::stop_on_signal;
+
+/// How long to wait when no connection can be accepted, such as when all file descriptors are used.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// The largest head of a request, in bytes: the request line and all headers.
+const LARGEST_HEAD: usize = 32 * 1024;
+
+/// The most headers of a request.
+const MOST_HEADERS: usize = 100;
+
+/// How much clients may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// How long the head of a request may take, from its first byte. Default 10 s.
+    pub head: Duration,
+    /// How long a connection may be without a request. Default 75 s, longer than the proxies in front
+    /// of us keep one: the end that sends requests should be the one that hangs up.
+    pub idle: Duration,
+    /// How many connections there may be at once. Default 4096.
+    pub connections: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            connections: 4096,
+        }
+    }
+}
+
+/// Serves `router` until `stop`; then accepts no more and returns once every request in progress is
+/// answered. Whoever does not want to wait that long drops it, which cuts them off.
+pub async fn serve(listener: TcpListener, router: Router, limits: Limits, stop: CancellationToken) {
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let connections = TaskTracker::new();
+    // Dropped with this future, and then every connection ends.
+    let abort = CancellationToken::new();
+    let _abort_on_drop = abort.clone().drop_guard();
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let (stream, peer, place) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) if is_about_one_connection(&error) => continue,
+            Err(error) => {
+                tracing::error!(%error, "no connection can be accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let connection = connection(stream, peer, router.clone(), limits, stop.clone());
+        let abort = abort.clone();
+        connections.spawn(async move {
+            let _place = place;
+            tokio::select! {
+                () = connection => {}
+                () = abort.cancelled() => {}
+            }
+        });
+    }
+    // Nobody waits in the queue of a listener that is not served.
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned();
+    let place = place.await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
+}
+
+/// A connection that ended before it was accepted says nothing about the next.
+fn is_about_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// Answers the requests of one connection.
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    limits: Limits,
+    stop: CancellationToken,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    let phase = Phase::default();
+    let stream = Patient::new(stream, phase.clone(), limits.head);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let phase = phase.clone();
+        phase.busy();
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let answer = router.clone().oneshot(request.map(Body::new));
+        async move {
+            let answer = answer.await;
+            phase.idle();
+            answer
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.idle)
+        .max_buf_size(LARGEST_HEAD)
+        .max_headers(MOST_HEADERS)
+        .serve_connection(TokioIo::new(stream), service);
+    tokio::pin!(connection);
+    let outcome = tokio::select! {
+        outcome = connection.as_mut() => outcome,
+        () = stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = outcome {
+        // Clients hang up as they like.
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
