@@ -1,11 +1,12 @@
 //! The command line: `broker [--config FILE] serve | health | check-config | check-downstream | migrate |
-//! keys … | admin-token … | client … | registration-token …`.
+//! backup FILE | keys … | admin-token … | client … | registration-token …`.
 //!
 //! Results go to stdout, everything else to stderr. What the commands do with the database is in
 //! [`admin_token`], [`client`], [`keys`] and [`registration_token`]; what one asks a Nextcloud in
-//! [`check_downstream`].
+//! [`check_downstream`]; [`backup`] copies it.
 
 mod admin_token;
+mod backup;
 mod check_downstream;
 mod client;
 mod keys;
@@ -28,7 +29,7 @@ use crate::clients::RotationError;
 use crate::config::{self, Config, ConfigError};
 use crate::domain::{Actor, Timestamp};
 use crate::keys::KeyError;
-use crate::storage::{self, OpenError, Store, StoreError};
+use crate::storage::{self, BackupError, OpenError, Store, StoreError};
 use crate::vault::VaultError;
 
 /// What is logged when `RUST_LOG` does not say.
@@ -61,6 +62,8 @@ enum Command {
     CheckDownstream(check_downstream::Arguments),
     /// Create or upgrade the database; `serve` does it too.
     Migrate,
+    /// Copy the SQLite database to a new file, while the broker serves; PostgreSQL has `pg_dump`.
+    Backup(backup::Arguments),
     /// Look at the signing and encryption keys, or rotate them.
     #[command(subcommand)]
     Keys(keys::Command),
@@ -92,6 +95,9 @@ pub enum CommandError {
     /// The database cannot be used.
     #[error(transparent)]
     Open(#[from] OpenError),
+    /// The database was not copied.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The database failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -149,6 +155,7 @@ impl Arguments {
                 0 => say("The database is up to date.")?,
                 count => say(&format!("Migrations applied: {count}."))?,
             },
+            Command::Backup(arguments) => arguments.run(&config).await?,
             Command::CheckDownstream(arguments) => {
                 let store = open(&config).await?;
                 let outcome = arguments.run(&config, &store).await;

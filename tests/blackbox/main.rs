@@ -12,6 +12,7 @@
 mod admin;
 mod approval;
 mod at_rest;
+mod backup;
 mod calendar;
 mod check_downstream;
 mod consent;

@@ -12,6 +12,7 @@ mod admin_tokens;
 mod appended;
 mod audit;
 mod authorizations;
+mod backup;
 mod browsers;
 mod client_assertions;
 mod client_documents;
@@ -44,6 +45,7 @@ mod whitelist;
 
 pub use admin_tokens::{AdminRole, AdminToken};
 pub use audit::{AuditFilter, AuditPage, StoredAuditEvent};
+pub use backup::{BackupError, backup};
 pub use consents::ConsentsOf;
 pub use error::StoreError;
 pub use grants::GrantFilter;

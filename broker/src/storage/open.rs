@@ -102,14 +102,14 @@ pub async fn migrate(options: &Options) -> Result<u32, OpenError> {
 
 /// Whether a connection switches an SQLite file to write-ahead logging.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Journal {
+pub(super) enum Journal {
     AsItIs,
     WriteAhead,
 }
 
 /// A database to be opened.
-struct Target {
-    location: Location,
+pub(super) struct Target {
+    pub(super) location: Location,
     /// The URL without its password, for messages and for the driver.
     url: String,
     password: Option<String>,
@@ -117,7 +117,7 @@ struct Target {
 }
 
 impl Target {
-    fn new(options: &Options) -> Result<Self, OpenError> {
+    pub(super) fn new(options: &Options) -> Result<Self, OpenError> {
         let location =
             Location::parse(&options.url).map_err(|InvalidUrl(hint)| OpenError::Url { hint })?;
         let (url, password) = match location {
@@ -132,7 +132,7 @@ impl Target {
         })
     }
 
-    async fn connect(
+    pub(super) async fn connect(
         &self,
         max_connections: u32,
         journal: Journal,
@@ -304,7 +304,7 @@ fn count(migrations: usize) -> u32 {
 }
 
 /// Creates the file for the broker's user alone, if it is not there: it will hold keys.
-fn create_private(path: &Path) -> std::io::Result<()> {
+pub(super) fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
