@@ -6,6 +6,7 @@ mod database;
 mod offline;
 mod opening;
 mod registrations;
+mod rolling;
 mod upstream_tokens;
 mod values;
 mod whitelist;
