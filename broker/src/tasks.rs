@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::ambient::Ambient;
 use crate::clients::forget_unused;
-use crate::keys::Keyring;
+use crate::keys::{FOLLOW, Keyring};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::offline_tokens::OfflineTokens;
@@ -22,9 +22,6 @@ use crate::storage::{Retention, Store, StoreError};
 /// How often ended grants and changed clients are asked for. Each replica knows within a second:
 /// this, and the time the database takes, twice.
 const POLL: Duration = Duration::from_millis(250);
-
-/// How often each replica looks at the signing keys.
-const KEYS: Duration = Duration::from_secs(10);
 
 /// How often one looks for refreshes whose process died.
 const INTERRUPTED: Duration = Duration::from_secs(10);
@@ -92,7 +89,7 @@ impl Tasks {
         ));
         tracker.spawn(repeat(
             "signing keys",
-            KEYS,
+            FOLLOW,
             PATIENCE,
             runs.clone(),
             move || {

@@ -39,8 +39,9 @@ pub struct KeyItem {
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct RotationQuery {
-    /// With `true` the new key signs at once: for a compromised key. Whoever caches our key set, such
-    /// as Nextcloud for an hour, refuses our tokens until it asks again.
+    /// With `true` the new key signs as soon as every replica knows it, in ten seconds: for a compromised
+    /// key. Whoever caches our key set, such as Nextcloud for an hour, refuses our tokens until it asks
+    /// again.
     #[serde(default)]
     pub at_once: bool,
 }

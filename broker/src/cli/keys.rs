@@ -138,7 +138,10 @@ async fn rotate(
             written(signs_at)
         ))?,
         Activation::AtOnce => {
-            say(&format!("Key {kid} signs now."))?;
+            say(&format!(
+                "Key {kid} signs from {} on, when every replica knows it.",
+                written(signs_at)
+            ))?;
             tracing::warn!(
                 "whoever caches our key set refuses our tokens until it asks again: Nextcloud for \
                  up to an hour, or until its provider entry is saved again \

@@ -1,7 +1,7 @@
 //! Signing keys: sign, verify our own tokens, publish (RFC 7517), rotate.
 //!
 //! The keys stand in the database, sealed when an encryption key is configured. Each process holds
-//! the active one parsed, follows the database every few seconds, and takes part in rotation.
+//! the active one parsed, follows the database every second, and takes part in rotation.
 //! What is signed, and how long it lives, is left to `token` and `exchange`.
 
 mod rotation;
@@ -17,13 +17,16 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
-use self::rotation::{Rotation, Step, activate, due, in_state};
+use self::rotation::{Rotation, Step, due, in_state, signs_at};
 use self::signer::Signer;
 use crate::ambient::Ambient;
 use crate::crypto::{Cipher, SealingContext};
 use crate::domain::{Actor, Timestamp};
 use crate::live::LONGEST_ACCESS_TOKEN;
 use crate::storage::{KeyState, Store, StoreError, StoredKey};
+
+/// How often each replica reads the keys again.
+pub const FOLLOW: Duration = Duration::from_secs(1);
 
 /// The signature algorithms we can sign with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +72,9 @@ pub struct Policy {
     /// How long a key is published before it signs; at least two hours, because Nextcloud keeps
     /// our JWKS for one and never asks for an unknown `kid`.
     pub publish_ahead: Duration,
+    /// The same for a key that shall sign *at once*: until every replica has read it, and whoever
+    /// does not know it may ask us again.
+    pub settle: Duration,
     /// How long a retired key stays published: longer than any token it signed.
     pub keep_retired: Duration,
 }
@@ -77,6 +83,10 @@ impl Policy {
     /// Two hours (contract §2), and some minutes for clocks of replicas that differ.
     const PUBLISH_AHEAD: Duration = Duration::from_mins(2 * 60 + 5);
 
+    /// Longer than [`FOLLOW`], with a turn missed, and than a verifier rests between two requests for
+    /// our JWKS.
+    const SETTLE: Duration = Duration::from_secs(10);
+
     /// The usual policy: new keys of `algorithm`, each signing for `rotate_after`.
     #[must_use]
     pub const fn new(algorithm: Algorithm, rotate_after: Duration) -> Self {
@@ -84,6 +94,7 @@ impl Policy {
             algorithm,
             rotate_after,
             publish_ahead: Self::PUBLISH_AHEAD,
+            settle: Self::SETTLE,
             // As long again, for replicas that follow late.
             keep_retired: LONGEST_ACCESS_TOKEN.saturating_mul(2),
         }
@@ -166,7 +177,8 @@ pub struct KeyPhase {
 pub enum Activation {
     /// Once it was published long enough for every cache to know it.
     WhenKnown,
-    /// At once: whoever caches our JWKS (Nextcloud: for an hour) refuses its tokens until then.
+    /// As soon as every replica knows it, in seconds: whoever caches our JWKS (Nextcloud: for an hour)
+    /// refuses its tokens until he asks again.
     AtOnce,
 }
 
@@ -227,7 +239,7 @@ impl Keyring {
         self.snapshot().active.algorithm()
     }
 
-    /// One step of rotation and following other replicas; the task calls it every few seconds.
+    /// One step of rotation and following other replicas; the task calls it every [`FOLLOW`].
     ///
     /// # Errors
     /// See [`KeyError`].
@@ -256,20 +268,18 @@ impl Keyring {
             rotation.take(&step, &keys, actor.clone()).await?;
             keys = self.inner.store.signing_keys().await?;
         }
-        let next = in_state(&keys, KeyState::Next)
-            .ok_or(KeyError::Crypto)?
-            .clone();
-        let signs_at = match activation {
-            Activation::WhenKnown => next.published_at.plus(self.inner.policy.publish_ahead),
-            Activation::AtOnce => {
-                let step = activate(&next, in_state(&keys, KeyState::Active));
-                rotation.take(&step, &keys, actor).await?;
-                keys = self.inner.store.signing_keys().await?;
-                self.inner.ambient.now()
-            }
-        };
+        if activation == Activation::AtOnce
+            && let Some(next) = in_state(&keys, KeyState::Next)
+        {
+            // False when it took over a moment ago, which serves as well.
+            rotation.hasten(next, actor).await?;
+            keys = self.inner.store.signing_keys().await?;
+        }
         self.adopt(&keys)?;
-        Ok((next.kid, signs_at))
+        match in_state(&keys, KeyState::Next).or_else(|| in_state(&keys, KeyState::Active)) {
+            Some(key) => Ok((key.kid.clone(), signs_at(key, &self.inner.policy))),
+            None => Err(KeyError::Crypto),
+        }
     }
 
     fn rotation(&self) -> Rotation<'_> {

@@ -60,7 +60,7 @@ pub(super) fn due(
         });
     }
     match (next, active.activated_at) {
-        (Some(next), _) if now >= next.published_at.plus(policy.publish_ahead) => {
+        (Some(next), _) if now >= signs_at(next, policy) => {
             return Some(activate(next, Some(active)));
         }
         (None, Some(activated))
@@ -83,8 +83,14 @@ pub(super) fn due(
         })
 }
 
+/// When the key that is next begins to sign.
+pub(super) fn signs_at(next: &StoredKey, policy: &Policy) -> Timestamp {
+    let known = next.published_at.plus(policy.publish_ahead);
+    next.activate_at.map_or(known, |at| at.min(known))
+}
+
 /// The step that makes `next` sign in place of `active`.
-pub(super) fn activate(next: &StoredKey, active: Option<&StoredKey>) -> Step {
+fn activate(next: &StoredKey, active: Option<&StoredKey>) -> Step {
     Step::Activate {
         kid: next.kid.clone(),
         retire: active.map(|active| active.kid.clone()),
@@ -147,6 +153,7 @@ impl Rotation<'_> {
             public_jwk: signer.public_jwk().to_string(),
             state,
             published_at: now,
+            activate_at: None,
             activated_at: (state == KeyState::Active).then_some(now),
             retired_at: None,
         };
@@ -164,6 +171,22 @@ impl Rotation<'_> {
         transaction.append_audit(&[event]).await?;
         transaction.commit().await?;
         tracing::info!(kid, state = state.as_str(), "signing key published");
+        Ok(true)
+    }
+
+    /// Lets the next key sign as soon as every replica has read it: a token whose key another replica
+    /// does not know, and does not publish, would be refused.
+    pub(super) async fn hasten(&self, next: &StoredKey, actor: Actor) -> Result<bool, KeyError> {
+        let now = self.ambient.now();
+        let at = next.published_at.plus(self.policy.settle).max(now);
+        let transaction = self.store.begin().await?;
+        if !transaction.hasten_signing_key(&next.kid, at).await? {
+            return Ok(false);
+        }
+        let event = event(now, actor, "hastened", &next.kid);
+        transaction.append_audit(&[event]).await?;
+        transaction.commit().await?;
+        tracing::info!(kid = next.kid, "signing key takes over early");
         Ok(true)
     }
 

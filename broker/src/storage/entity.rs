@@ -417,6 +417,7 @@ pub(super) mod signing_key {
         pub public_jwk: String,
         pub state: String,
         pub published_at: i64,
+        pub activate_at: Option<i64>,
         pub activated_at: Option<i64>,
         pub retired_at: Option<i64>,
     }

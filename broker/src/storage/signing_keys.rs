@@ -30,6 +30,8 @@ pub struct StoredKey {
     pub state: KeyState,
     /// When it was first published.
     pub published_at: Timestamp,
+    /// From when on it signs, where an administrator does not wait until every cache knows it.
+    pub activate_at: Option<Timestamp>,
     /// When it began to sign.
     pub activated_at: Option<Timestamp>,
     /// When it stopped signing.
@@ -93,6 +95,21 @@ impl<C: ConnectionTrait> Repository<C> {
             .await
             .map_err(StoreError::inserting(TABLE))?;
         Ok(())
+    }
+
+    /// Lets the next key take over at `at`; false when it is not next (any
+    /// more).
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn hasten_signing_key(&self, kid: &str, at: Timestamp) -> Result<bool, StoreError> {
+        let updated = Entity::update_many()
+            .col_expr(Column::ActivateAt, Expr::value(at.as_millis()))
+            .filter(Column::Kid.eq(kid))
+            .filter(Column::State.eq(KeyState::Next.as_str()))
+            .exec(&self.connection)
+            .await?;
+        Ok(updated.rows_affected == 1)
     }
 
     /// Makes the next key the active one; false when it is not next (any more). Retire the active
@@ -170,6 +187,7 @@ impl From<&StoredKey> for Model {
             public_jwk: key.public_jwk.clone(),
             state: key.state.as_str().to_owned(),
             published_at: key.published_at.as_millis(),
+            activate_at: key.activate_at.map(Timestamp::as_millis),
             activated_at: key.activated_at.map(Timestamp::as_millis),
             retired_at: key.retired_at.map(Timestamp::as_millis),
         }
@@ -189,6 +207,7 @@ impl TryFrom<Model> for StoredKey {
             public_jwk: model.public_jwk,
             state,
             published_at: Timestamp::from_millis(model.published_at),
+            activate_at: model.activate_at.map(Timestamp::from_millis),
             activated_at: model.activated_at.map(Timestamp::from_millis),
             retired_at: model.retired_at.map(Timestamp::from_millis),
         })

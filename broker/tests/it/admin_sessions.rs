@@ -166,6 +166,9 @@ async fn keys_are_listed_and_rotated() {
 
     let now = admin.post("keys/rotate?at_once=true").await.json();
     assert_eq!(now["kid"], next["kid"]);
+    assert_eq!(now["signs_at"], "2027-01-15T08:00:10Z");
+    broker.advance(Duration::from_secs(10)).await;
+    broker.parts.keyring.tick().await.unwrap();
     assert_eq!(
         jose_header(&broker.session().await.access)["kid"],
         next["kid"]

@@ -278,16 +278,11 @@ fn keys_rotate_publishes_ahead_and_now_warns() {
     );
 
     let at_once = installation.run(&["keys", "rotate", "--now"]);
-    assert!(stdout(&at_once).contains("signs now"));
+    assert!(stdout(&at_once).contains("when every replica knows it"));
     assert!(
         stderr(&at_once).contains("Nextcloud for up to an hour"),
         "{}",
         stderr(&at_once)
-    );
-    let list = stdout(&installation.run(&["keys", "list"]));
-    assert!(
-        list.contains("\tretired\t") && !list.contains("\tnext\t"),
-        "{list}"
     );
 }
 

@@ -24,17 +24,23 @@ use crate::secret::Secret;
 /// unknown `kid` looks again.
 const LIMITS: Limits = Limits {
     max_age: Duration::from_mins(10),
-    after_success: Duration::from_mins(1),
+    after_success: Duration::from_secs(5),
     after_failure: Duration::from_secs(30),
     while_empty: Duration::from_secs(1),
+};
+
+/// The same at a URL that a stranger supplied, who shall not make us a nuisance to others.
+const STRANGERS: Limits = Limits {
+    after_success: Duration::from_mins(1),
+    ..LIMITS
 };
 
 /// The keys of an issuer or a client, cached.
 ///
 /// - Any number of callers cause one request at a time.
-/// - An unknown `kid` causes at most one request a minute (30 s after a failure, 1 s while no
-///   key has ever come), so that a flood of made-up ids is no flood of requests. What the answers
-///   say about caching is not asked.
+/// - An unknown `kid` causes at most one request in 5 s, or a minute at a stranger's URL (30 s
+///   after a failure, 1 s while no key has ever come), so that a flood of made-up ids is no flood of
+///   requests. What the answers say about caching is not asked.
 /// - Keys are fetched again after ten minutes; when that fails, the old ones stay in use.
 /// - A caller that goes away does not stop a request that others wait for.
 #[derive(Clone)]
@@ -126,7 +132,7 @@ impl RemoteKeySet {
     #[must_use]
     pub fn from_guarded(client: GuardedClient, url: Url, clock: Arc<dyn Clock>) -> Self {
         Self {
-            keys: Arc::new(Refreshing::new(clock, LIMITS, move || {
+            keys: Arc::new(Refreshing::new(clock, STRANGERS, move || {
                 let (client, url) = (client.clone(), url.clone());
                 async move {
                     let answer = client.get(&url).await.map_err(FetchError::Guarded);

@@ -56,14 +56,14 @@ async fn a_hundred_callers_at_once_make_one_request() {
 }
 
 #[tokio::test]
-async fn a_flood_of_unknown_ids_makes_one_request_a_minute() {
+async fn a_flood_of_unknown_ids_makes_one_request_in_five_seconds() {
     let case = Case::new().await;
     assert!(case.has("key-1").await);
     for number in 0..100 {
         assert!(!case.has(&format!("made-up-{number}")).await);
     }
     assert_eq!(case.server.jwks_requests(), 1);
-    case.clock.advance(Duration::from_mins(1));
+    case.clock.advance(Duration::from_secs(5));
     for number in 0..100 {
         assert!(!case.has(&format!("made-up-{number}")).await);
     }
@@ -75,7 +75,7 @@ async fn a_new_key_is_found_when_it_is_first_met() {
     let case = Case::new().await;
     assert!(case.has("key-1").await);
     case.server.issuer().rotate();
-    case.clock.advance(Duration::from_mins(1));
+    case.clock.advance(Duration::from_secs(5));
     assert!(case.has("key-2").await);
     assert!(case.has("key-1").await);
     assert_eq!(case.server.jwks_requests(), 2);

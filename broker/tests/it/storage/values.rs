@@ -110,6 +110,7 @@ pub(super) fn key(kid: &str, state: KeyState) -> StoredKey {
         public_jwk: "{}".to_owned(),
         state,
         published_at: at(1),
+        activate_at: Some(at(2)),
         activated_at: None,
         retired_at: None,
     }
