@@ -81,8 +81,10 @@ def test_serving_containers_are_probed_and_leave_in_time(name: str) -> None:
             assert container[probe]["httpGet"]["port"] in ports
         # Liveness asks for nothing that another program could break.
         assert container["livenessProbe"]["httpGet"]["path"] == "/health/live"
-        pause = container["lifecycle"]["preStop"]["sleep"]["seconds"]
-        assert spec["terminationGracePeriodSeconds"] > pause + 30
+        component = deployment["metadata"]["labels"][COMPONENT]
+        server = config(name, component, {"broker": "broker.toml", "gateway": "mcp-gateway.toml"}[component])["server"]
+        stopping = [int(server[key].removesuffix("s")) for key in ("shutdown_delay", "shutdown_grace")]
+        assert all(stopping) and spec["terminationGracePeriodSeconds"] > sum(stopping)
 
 
 @every_set
@@ -216,10 +218,11 @@ def test_admin_and_metrics_are_closed_to_the_ingress() -> None:
         ("ingress", "gateway", 4282),
         ("gateway", "broker", 4280),
         ("monitoring", "broker", 4281),
+        ("monitoring", "gateway", 4285),
     }
 
 
-PORTS = [("broker", 4280), ("broker", 4281), ("gateway", 4282)]
+PORTS = [("broker", 4280), ("broker", 4281), ("gateway", 4282), ("gateway", 4285)]
 
 
 def test_the_policies_know_every_port() -> None:

@@ -14,11 +14,19 @@
 {{/* The identifier of the gateway's resource, the `aud` of its tokens. */}}
 {{- define "mcp.resource" -}}{{ .Values.publicUrl }}/mcp{{- end -}}
 
+{{/* Requests that are on their way to a pod that is about to stop still arrive. Both together are less
+     than the pods' terminationGracePeriodSeconds. */}}
+{{- define "mcp.stopping" -}}
+shutdown_delay: 5s
+shutdown_grace: 30s
+{{- end -}}
+
 {{- define "mcp.broker.defaults" -}}
 server:
   issuer: {{ .Values.issuer | quote }}
   listen: "0.0.0.0:4280"
   trusted_proxies: {{ .Values.trustedProxies | toJson }}
+  {{- include "mcp.stopping" . | nindent 2 }}
 admin:
   listen: "0.0.0.0:4281"
 database:
@@ -71,6 +79,8 @@ clients:
 server:
   public_url: {{ .Values.publicUrl | quote }}
   listen: "0.0.0.0:4282"
+  metrics_listen: "0.0.0.0:4285"
+  {{- include "mcp.stopping" . | nindent 2 }}
 broker:
   issuer: {{ .Values.issuer | quote }}
   back_channel_url: {{ printf "http://%s.%s.svc:4280" (include "mcp.broker" .) .Release.Namespace | quote }}

@@ -95,10 +95,6 @@ readinessProbe:
   # The programs give their own dependencies up to three seconds.
   timeoutSeconds: 4
   failureThreshold: 2
-# Requests that are on their way to a pod that is about to stop still arrive.
-lifecycle:
-  preStop:
-    sleep: { seconds: 5 }
 {{- end -}}
 
 {{/* Volumes of the broker. A list: the root, and the names of its ConfigMap and its Secret. */}}
