@@ -36,8 +36,10 @@ use crate::http::{
 };
 use crate::keys::Keyring;
 use crate::live::Live;
+use crate::logout::LogoutEndpoint;
 use crate::metadata::Metadata;
 use crate::metrics::Metrics;
+use crate::nextcloud::Nextcloud;
 use crate::offline_tokens::OfflineTokens;
 use crate::provision::Provision;
 use crate::register::{Limits, RegistrationEndpoint};
@@ -60,6 +62,8 @@ pub struct Parts {
     pub audit: AuditLog,
     /// The signing keys.
     pub keyring: Keyring,
+    /// What is asked about accounts; `None` where there is no downstream.
+    pub nextcloud: Option<Nextcloud>,
     /// The identity provider.
     pub upstream: Arc<Upstream>,
     /// What it gave at logins.
@@ -175,6 +179,13 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
             live: parts.live.clone(),
             clients: known.clone(),
             verifier: Arc::clone(&verifier),
+        }),
+        logout: Arc::new(LogoutEndpoint {
+            store: parts.store.clone(),
+            live: parts.live.clone(),
+            audit: parts.audit.clone(),
+            upstream: Arc::clone(&parts.upstream),
+            ambient: parts.ambient.clone(),
         }),
         introspection: Arc::new(IntrospectionEndpoint {
             store: parts.store.clone(),

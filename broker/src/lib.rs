@@ -13,16 +13,19 @@
 //! | [`live`] | what each replica must know within a second: ended grants, exchanging clients, resources |
 //! | [`vault`] | encryption keys: which are needed, sealing anew |
 //! | [`keys`] | signing keys: sign, publish, rotate |
+//! | [`nextcloud`] | what the broker itself asks Nextcloud |
+//! | [`accounts`] | notices accounts that are disabled or gone |
 //! | [`upstream`] | the identity provider we proxy login to; here we are the client |
 //! | [`upstream_tokens`] | the tokens that the identity provider gave at a login: sealed, kept, renewed |
 //! | [`offline_tokens`] | the refresh tokens of offline grants: sealed, renewed, revoked |
 //! | [`exchange`] | what a caller's token may become |
 //! | [`clients`] | who a `client_id` is and whether it may be used; documents behind URLs |
-//! | [`authorize`], [`token`], [`provision`], [`register`], [`metadata`], [`admin`] | one protocol step each |
+//! | [`authorize`], [`token`], [`provision`], [`register`], [`metadata`], [`logout`], [`admin`] | one protocol step each |
 //! | [`http`] | axum: routes, extraction, pages, error bodies |
 //! | [`tasks`] | periodic work |
 //! | [`config`], [`app`], [`cli`] | configuration, composition root, commands |
 
+pub mod accounts;
 pub mod admin;
 pub mod ambient;
 pub mod app;
@@ -37,8 +40,10 @@ pub mod exchange;
 pub mod http;
 pub mod keys;
 pub mod live;
+pub mod logout;
 pub mod metadata;
 pub mod metrics;
+pub mod nextcloud;
 pub mod offline_tokens;
 pub mod provision;
 pub mod register;

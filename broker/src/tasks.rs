@@ -1,5 +1,5 @@
-//! Periodic work: following ended sessions, rotating keys, looking after interrupted refreshes, deleting
-//! what has expired or was never used.
+//! Periodic work: following ended sessions, rotating keys, watching accounts, looking after interrupted
+//! refreshes, deleting what has expired or was never used.
 //!
 //! Each task runs until it is told to stop. A failure is logged when it begins and when it ends,
 //! not every time: a database that is away for an hour is two lines, not ten thousand.
@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::accounts::AccountWatch;
 use crate::ambient::Ambient;
 use crate::clients::forget_unused;
 use crate::keys::{FOLLOW, Keyring};
@@ -25,6 +26,12 @@ const POLL: Duration = Duration::from_millis(250);
 
 /// How often one looks for refreshes whose process died.
 const INTERRUPTED: Duration = Duration::from_secs(10);
+
+/// How often accounts that are due are looked at; each one is due much less often.
+const ACCOUNTS: Duration = Duration::from_secs(1);
+
+/// How long one turn of that may take: many questions, each of which may take seconds.
+const ACCOUNTS_PATIENCE: Duration = Duration::from_secs(45);
 
 /// How often expired rows are deleted.
 const PURGE: Duration = Duration::from_mins(10);
@@ -46,6 +53,8 @@ pub struct Tasks {
     pub keyring: Keyring,
     /// Looked after.
     pub offline_tokens: OfflineTokens,
+    /// Looks at accounts, where that is wanted.
+    pub accounts: Option<AccountWatch>,
     /// The time, for what has expired.
     pub ambient: Ambient,
     /// How long finished rows stay.
@@ -67,6 +76,7 @@ impl Tasks {
             live,
             keyring,
             offline_tokens,
+            accounts,
             ambient,
             retention,
             unused_after,
@@ -113,6 +123,19 @@ impl Tasks {
                 }
             },
         ));
+        if let Some(accounts) = accounts {
+            let turn = move || {
+                let accounts = accounts.clone();
+                async move { accounts.turn().await }
+            };
+            tracker.spawn(repeat(
+                "account watch",
+                ACCOUNTS,
+                ACCOUNTS_PATIENCE,
+                runs.clone(),
+                turn,
+            ));
+        }
         tracker.spawn(repeat("purge", PURGE, PURGE_PATIENCE, runs, move || {
             let (store, ambient) = (store.clone(), ambient.clone());
             async move {

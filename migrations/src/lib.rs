@@ -16,6 +16,7 @@ mod m20261121_000050_uid_twins;
 mod m20261121_000060_resources;
 mod m20261121_000061_offline_grants;
 mod m20261121_000070_offline_tokens;
+mod m20261121_000080_accounts;
 mod m20261121_000091_hastened_keys;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000060_resources::Migration),
             Box::new(m20261121_000061_offline_grants::Migration),
             Box::new(m20261121_000070_offline_tokens::Migration),
+            Box::new(m20261121_000080_accounts::Migration),
             Box::new(m20261121_000091_hastened_keys::Migration),
         ]
     }

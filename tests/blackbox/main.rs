@@ -9,6 +9,7 @@
     reason = "helpers of tests: JSON is indexed, and what is broken may stop the run"
 )]
 
+mod accounts;
 mod admin;
 mod approval;
 mod at_rest;

@@ -32,6 +32,7 @@ use tokio::task::JoinHandle;
 pub use self::fault::Fault;
 use self::state::IdpState;
 use crate::ports;
+use crate::random;
 
 /// A person who can log in.
 #[derive(Clone, Debug)]
@@ -123,6 +124,24 @@ impl IdpHandle {
     /// Ends all faults of this user.
     pub fn heal(&self, user: &str) {
         self.state.faults().heal(user);
+    }
+
+    /// A logout token for this user (`OpenID` Connect Back-Channel Logout 1.0 §2.4), to be posted to the
+    /// broker. `None` when there is no such user.
+    #[must_use]
+    pub fn logout_token(&self, user: &str) -> Option<String> {
+        let user = self.state.user(user)?;
+        let now = random::unix_now();
+        let claims = json!({
+            "iss": self.issuer(),
+            "aud": self.state.options().client_id,
+            "iat": now,
+            "exp": now + 120,
+            "jti": random::token(),
+            "sub": state::user_claims(user, "")["sub"],
+            "events": { "http://schemas.openid.net/event/backchannel-logout": {} },
+        });
+        Some(self.state.key().sign("logout+jwt", &claims))
     }
 
     /// How often this user was sent back with an authorization code.

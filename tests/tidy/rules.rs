@@ -4,7 +4,7 @@ use crate::scan::Source;
 
 /// The layers of the broker: a module uses only modules of rows above its own; siblings of one row
 /// do not use each other.
-pub(crate) const BROKER_LAYERS: [&[&str]; 19] = [
+pub(crate) const BROKER_LAYERS: [&[&str]; 21] = [
     &["domain"],
     &["ambient"],
     &["crypto"],
@@ -14,6 +14,8 @@ pub(crate) const BROKER_LAYERS: [&[&str]; 19] = [
     &["live"],
     &["vault"],
     &["keys"],
+    &["nextcloud"],
+    &["accounts"],
     &["upstream"],
     &["upstream_tokens"],
     &["offline_tokens"],
@@ -25,6 +27,7 @@ pub(crate) const BROKER_LAYERS: [&[&str]; 19] = [
         "provision",
         "register",
         "metadata",
+        "logout",
         "admin",
     ],
     &["http"],

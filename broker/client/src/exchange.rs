@@ -11,7 +11,9 @@ use url::Url;
 
 use crate::discovery::{Discovery, DiscoveryError};
 use crate::http::{Answer, ClientAuthentication, HttpClient, HttpError};
-use crate::oauth::{ErrorBody, InvalidScope, Scope, TokenResponse, grant_type, token_type};
+use crate::oauth::{
+    ErrorBody, InvalidScope, Scope, TokenResponse, grant_type, previous_token, token_type,
+};
 use crate::secret::Secret;
 
 /// The W3C Trace Context header that ties the broker's work to the caller's.
@@ -57,6 +59,9 @@ pub struct ExchangeRequest<'a> {
     pub scope: Option<&'a Scope>,
     /// The MCP tool that needs it, for the broker's audit.
     pub tool: Option<&'a str>,
+    /// Whether the downstream refused the token of the exchange before this one. The broker then looks
+    /// whether the account is still there; it takes nobody's word for it.
+    pub was_refused: bool,
     /// The caller's W3C trace context, passed on as the header `traceparent`.
     pub traceparent: Option<&'a str>,
 }
@@ -70,6 +75,7 @@ impl<'a> ExchangeRequest<'a> {
             audience,
             scope: None,
             tool: None,
+            was_refused: false,
             traceparent: None,
         }
     }
@@ -163,6 +169,9 @@ impl TokenExchanger {
         ];
         form.extend(scope.as_deref().map(|scope| ("scope", scope)));
         form.extend(request.tool.map(|tool| ("tool", tool)));
+        if request.was_refused {
+            form.push((previous_token::PARAMETER, previous_token::REFUSED));
+        }
         let mut headers = HeaderMap::new();
         // A trace context that is no header value is not worth failing for.
         if let Some(Ok(context)) = request.traceparent.map(HeaderValue::from_str) {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::client_item::note_change;
 use super::{AdminApi, AdminError, Administrator, ClientItem, Precondition, page};
 use crate::domain::{AuditKind, Client, ClientId, ClientKind, ClientStatus, EndReason, Timestamp};
-use crate::storage::{ClientFilter, Ended, Transaction};
+use crate::storage::{ClientFilter, Transaction};
 
 /// How often a change is tried again that another was faster than.
 const TRIES: usize = 5;
@@ -152,7 +152,7 @@ impl AdminApi {
                 let ended = transaction
                     .end_all_of_client(&client.id, EndReason::ClientBlocked, now)
                     .await?;
-                note_ended(&mut event.details, ended);
+                ended.note(&mut event.details);
             }
             self.commit(transaction, &[event]).await?;
             return Ok(next);
@@ -186,7 +186,7 @@ impl AdminApi {
                 .await?;
             let mut event = by.does(AuditKind::ClientDeleted, now);
             note_change(&mut event, Some(&client), None);
-            note_ended(&mut event.details, ended);
+            ended.note(&mut event.details);
             return self.commit(transaction, &[event]).await;
         }
         Err(CONTENDED)
@@ -211,10 +211,4 @@ pub(super) fn changed(client: Client, now: Timestamp) -> Client {
         version: client.version + 1,
         ..client
     }
-}
-
-/// Notes what ended.
-pub(super) fn note_ended(details: &mut serde_json::Map<String, serde_json::Value>, ended: Ended) {
-    details.insert("ended_sessions".to_owned(), ended.grants.into());
-    details.insert("ended_logins".to_owned(), ended.logins.into());
 }

@@ -8,7 +8,6 @@ use serde::Deserialize;
 use super::body::{LONGEST_NAME, list, member, text};
 use super::catalog::NO_RESOURCE;
 use super::change::note;
-use super::clients::note_ended;
 use super::{AdminApi, AdminError, Administrator, Precondition, ResourceItem};
 use crate::domain::{
     AuditEvent, AuditKind, Catalog, DownstreamName, Resource, ResourceUri, Timestamp,
@@ -163,7 +162,7 @@ impl AdminApi {
             .end_all_of_resource(&gone.resource.id, now)
             .await?;
         let mut event = audited(by, AuditKind::ResourceDeleted, now, Some(gone), None);
-        note_ended(&mut event.details, ended);
+        ended.note(&mut event.details);
         self.commit(transaction, &[event]).await
     }
 

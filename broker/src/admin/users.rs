@@ -131,7 +131,7 @@ impl AdminApi {
             .await?;
         let mut event = by.does(AuditKind::UserRevoked, now);
         event.sub = Some(sub);
-        super::clients::note_ended(&mut event.details, ended);
+        ended.note(&mut event.details);
         event
             .details
             .insert("withdrawn_consents".to_owned(), consents.into());

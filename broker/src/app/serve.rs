@@ -12,6 +12,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{Parts, Routers, SeedError, Settings, routers, seed, seed_resources};
+use crate::accounts::AccountWatch;
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
 use crate::clients::guarded_client;
@@ -19,6 +20,7 @@ use crate::config::Config;
 use crate::keys::{KeyError, Keyring};
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::nextcloud::Nextcloud;
 use crate::offline_tokens::{self, OfflineTokens};
 use crate::storage::{self, OpenError, Retention, StoreError};
 use crate::tasks::Tasks;
@@ -153,6 +155,7 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
         store,
         keyring,
         upstream,
+        nextcloud: nextcloud(config)?,
         upstream_tokens,
         offline_tokens,
         guarded: guarded_client(&config.url_clients())?,
@@ -165,6 +168,37 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
         metrics,
         stopping: CancellationToken::new(),
     })
+}
+
+fn nextcloud(config: &Config) -> Result<Option<Nextcloud>, HttpError> {
+    let Some(url) = config.nextcloud_url() else {
+        return Ok(None);
+    };
+    let http = HttpClient::new(&Options {
+        allow_insecure_http: url.scheme() == "http",
+        ..Options::default()
+    })?;
+    let admin = config.nextcloud_admin();
+    if admin.is_none() && !config.nextcloud.account_interval.is_zero() {
+        tracing::warn!(
+            "no Nextcloud administrator is configured: disabled accounts are not noticed \
+             (nextcloud.admin_user)"
+        );
+    }
+    Ok(Some(Nextcloud::new(url, admin, http)))
+}
+
+/// Watches accounts, where that is wanted.
+fn account_watch(parts: &Parts, config: &Config) -> Option<AccountWatch> {
+    let interval = config.nextcloud.account_interval;
+    let nextcloud = parts.nextcloud.clone().filter(|_| !interval.is_zero())?;
+    Some(AccountWatch::new(
+        parts.store.clone(),
+        parts.live.clone(),
+        nextcloud,
+        parts.ambient.clone(),
+        interval,
+    ))
 }
 
 fn names_plain_http(config: &Config) -> bool {
@@ -199,6 +233,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         live: parts.live.clone(),
         keyring: parts.keyring.clone(),
         offline_tokens: parts.offline_tokens.clone(),
+        accounts: account_watch(&parts, &config),
         ambient: parts.ambient.clone(),
         retention: RETENTION,
         unused_after: config.registration.unused_after,

@@ -9,7 +9,7 @@ use crate::domain::{
     Timestamp,
 };
 use crate::storage::Transaction;
-use crate::upstream::{Identified, TokenSet};
+use crate::upstream::{Identified, SESSION_MEMORY, TokenSet};
 
 /// Where a browser that comes back from the IdP goes.
 pub enum Arrival {
@@ -41,6 +41,7 @@ impl Authorize {
         info: &RequestInfo,
     ) -> Result<Arrival, AuthorizeError> {
         let now = self.ambient.now();
+        let session = identity.session.clone();
         let user = identity.into_user(now);
         let sub = user.sub.clone();
         let from = authorization.stage.kind();
@@ -62,6 +63,10 @@ impl Authorize {
             return faster.map(Arrival::from);
         }
         transaction.record_login(&user).await?;
+        if let Some(sid) = &session {
+            let until = now.plus(SESSION_MEMORY);
+            transaction.note_upstream_session(sid, &sub, until).await?;
+        }
         if let Some(tokens) = &tokens {
             self.keep(&transaction, &next, &sub, tokens, code_expires_at)
                 .await?;

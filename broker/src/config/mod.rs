@@ -14,6 +14,7 @@ mod clients;
 mod consent;
 mod jwks;
 mod load;
+mod nextcloud;
 mod offline;
 mod parts;
 mod read;
@@ -34,6 +35,7 @@ pub use clients::{Client, ServiceAccount};
 pub use consent::Consent;
 pub use jwks::Jwks;
 pub use load::{ConfigError, from_table, load};
+pub use nextcloud::Nextcloud;
 pub use offline::OfflineClient;
 pub use read::Problem;
 pub use registration::{AllowedClient, Registration};
@@ -62,6 +64,8 @@ pub struct Config {
     pub keys: Keys,
     /// `[upstream]`: the identity provider where users log in.
     pub upstream: Upstream,
+    /// `[nextcloud]`: what the broker itself asks Nextcloud.
+    pub nextcloud: Nextcloud,
     /// `[tokens]`: how long things live.
     pub tokens: Tokens,
     /// `[consent]`: what is remembered of the consent page.
@@ -83,6 +87,7 @@ impl Config {
         let database = Database::read(root.section("database"));
         let keys = Keys::read(root.section("keys"));
         let upstream = Upstream::read(root.section("upstream"));
+        let nextcloud = Nextcloud::read(root.section("nextcloud"));
         let tokens = Tokens::read(root.section("tokens"));
         let consent = Consent::read(root.section("consent"));
         let registration = Registration::read(root.section("registration"));
@@ -96,6 +101,7 @@ impl Config {
             database,
             keys: keys?,
             upstream: upstream?,
+            nextcloud,
             tokens,
             consent,
             registration,

@@ -5,6 +5,7 @@ use broker_client::oauth::Scope;
 use broker_client::secret::Secret;
 
 use serde_json::Map;
+use url::Url;
 
 use super::{AllowedClient, AuthenticationMethod, Client, Config};
 use crate::admin::GroupPolicy;
@@ -14,6 +15,7 @@ use crate::domain::{
     TokenEndpointAuthMethod, UrlClients,
 };
 use crate::keys::Policy;
+use crate::nextcloud::AdminCredentials;
 use crate::register::Limits;
 use crate::storage;
 use crate::token::Lifetimes;
@@ -161,6 +163,22 @@ impl Config {
             scopes: offline.scopes.clone(),
             authorize_parameters: offline.authorize_parameters.clone(),
             ..self.upstream_config()
+        })
+    }
+
+    /// The base URL by which the broker itself reaches Nextcloud, if there is one.
+    #[must_use]
+    pub fn nextcloud_url(&self) -> Option<Url> {
+        let named = self.nextcloud.url.clone();
+        named.or_else(|| Url::parse(self.downstreams.first()?.uri.as_str()).ok())
+    }
+
+    /// The administrator of Nextcloud.
+    #[must_use]
+    pub fn nextcloud_admin(&self) -> Option<AdminCredentials> {
+        Some(AdminCredentials {
+            user: self.nextcloud.admin_user.clone()?,
+            password: self.nextcloud.admin_password.clone()?,
         })
     }
 

@@ -183,6 +183,11 @@ kinds! {
     /// The identity provider does not stand behind an offline grant any more; its user has to allow it
     /// again.
     OfflineFailing => "offline.failing",
+    /// A user's Nextcloud account is disabled or gone, and everything of his ended.
+    AccountEnded => "account.ended",
+    /// The identity provider says that a user is logged out (OpenID Connect Back-Channel Logout), and his
+    /// sessions ended; or somebody said so who is not the provider.
+    UpstreamLogout => "upstream.logout",
     /// The identity provider renewed the tokens that a session or an offline grant keeps, or refused to.
     UpstreamRenewed => "upstream.renewed",
     /// The identity provider revoked the refresh token of an offline grant that is over, or did not.

@@ -86,6 +86,9 @@ impl Mint {
                      lower case, which is the same account to Nextcloud.",
                     self.uid_claim
                 )),
+                UidError::AccountEnded => OAuthError::invalid_request(
+                    "The user's Nextcloud account is disabled or gone. The user has to log in again.",
+                ),
                 UidError::Store(_) => OAuthError::server_error(
                     "The broker could not reach its database. Try again in a moment.",
                 ),

@@ -32,6 +32,10 @@ pub enum UidError {
     /// An older user has the same uid but for upper and lower case, which are one to Nextcloud.
     #[error("an older user has this Nextcloud uid in other case")]
     Twin,
+    /// The account was found disabled or gone, and its user has not signed in since. His sessions ended
+    /// with it; this is for whatever a race may have left.
+    #[error("the user's Nextcloud account is disabled or gone")]
+    AccountEnded,
     /// The database failed.
     #[error("the user could not be read")]
     Store(#[from] StoreError),
@@ -77,6 +81,9 @@ impl Uids {
             return Err(UidError::Missing);
         };
         check_nextcloud_uid(uid, self.email)?;
+        if self.store.is_account_ended(sub).await? {
+            return Err(UidError::AccountEnded);
+        }
         if self.store.has_older_uid_twin(&user).await? {
             return Err(UidError::Twin);
         }

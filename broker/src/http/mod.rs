@@ -13,6 +13,7 @@ mod error;
 mod forwarded;
 mod health;
 mod introspect;
+mod logout;
 mod metadata;
 mod metrics;
 mod notices;
@@ -51,6 +52,7 @@ pub use metrics::Scrape;
 pub use request::Observer;
 
 use crate::admin::AdminApi;
+use crate::logout::LogoutEndpoint;
 use crate::register::{LARGEST_DOCUMENT, RegistrationEndpoint};
 use crate::token::{IntrospectionEndpoint, RevocationEndpoint, TokenEndpoint, UserInfoEndpoint};
 
@@ -76,6 +78,8 @@ pub struct Endpoints {
     pub introspection: Arc<IntrospectionEndpoint>,
     /// `/oauth/userinfo`.
     pub user_info: Arc<UserInfoEndpoint>,
+    /// `/oauth/backchannel-logout`.
+    pub logout: Arc<LogoutEndpoint>,
     /// `/oauth/register`, `/oauth/register/{client_id}`.
     pub registration: Arc<RegistrationEndpoint>,
     /// `/health/…`.
@@ -88,6 +92,7 @@ pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
     let token = post(token::token).with_state(endpoints.token);
     let revoke = post(revoke::revoke).with_state(endpoints.revocation);
     let introspect = post(introspect::introspect).with_state(endpoints.introspection);
+    let logout = post(logout::log_out).with_state(endpoints.logout);
     let user_info = get(userinfo::user_info)
         .post(userinfo::user_info)
         .with_state(endpoints.user_info);
@@ -110,6 +115,7 @@ pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
         .route("/oauth/authorize", authorize)
         .route("/oauth/consent", consent)
         .route("/oauth/callback", callback)
+        .route("/oauth/backchannel-logout", unstored(logout))
         .route("/oauth/offline-grants", unstored(offline_grants))
         .route("/oauth/token", unstored(browsers(token)))
         .route("/oauth/revoke", unstored(browsers(revoke)))

@@ -9,7 +9,7 @@ use super::flow::Derived;
 use super::{Notice, Provision, ProvisionError, SIGNED_IN, SignedIn};
 use crate::crypto::{self, Handle};
 use crate::domain::{AccountSession, Actor, AuditEvent, AuditKind, RequestInfo};
-use crate::upstream::{Advice, CallbackError, IdentifyError, Login};
+use crate::upstream::{Advice, CallbackError, IdentifyError, Login, SESSION_MEMORY};
 
 /// A sign-in that has begun.
 pub struct SignIn {
@@ -110,6 +110,7 @@ impl Provision {
             })?;
 
         let now = self.ambient.now();
+        let session = identified.identity.session.clone();
         let user = identified.identity.into_user(now);
         let cookie = Handle::generate(&self.ambient);
         let actor = Actor::User(user.sub.to_string());
@@ -117,6 +118,12 @@ impl Provision {
         event.sub = Some(user.sub.clone());
         let transaction = self.store.begin().await?;
         transaction.record_login(&user).await?;
+        if let Some(sid) = &session {
+            let until = now.plus(SESSION_MEMORY);
+            transaction
+                .note_upstream_session(sid, &user.sub, until)
+                .await?;
+        }
         transaction
             .insert_account_session(&AccountSession {
                 cookie: cookie.hash(),

@@ -1,4 +1,5 @@
-//! Assertions that clients have authenticated with: each counts once, at whichever replica.
+//! Assertions that clients have authenticated with, and logout tokens: each counts once, at whichever
+//! replica.
 
 use sea_orm::{ConnectionTrait, EntityTrait, IntoActiveModel};
 

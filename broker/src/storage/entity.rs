@@ -12,6 +12,10 @@ macro_rules! no_relations {
     };
 }
 
+mod accounts;
+
+pub(super) use accounts::{lease, upstream_session};
+
 pub(super) mod client {
     use sea_orm::entity::prelude::*;
 
@@ -209,6 +213,9 @@ pub(super) mod user {
         pub name: Option<String>,
         pub created_at: i64,
         pub last_login_at: i64,
+        pub account_checked_at: i64,
+        pub account_seen_uid: Option<String>,
+        pub account_ended_at: Option<i64>,
     }
     no_relations!();
 }

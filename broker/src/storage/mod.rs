@@ -8,6 +8,7 @@
 //! ends would wait for itself.
 
 mod account_sessions;
+mod accounts;
 mod admin_tokens;
 mod appended;
 mod audit;
@@ -22,6 +23,7 @@ mod entity;
 mod error;
 mod grants;
 mod lease;
+mod leases;
 mod location;
 mod offline_grants;
 mod offline_requests;
@@ -39,10 +41,12 @@ mod row;
 mod sealed;
 mod seeds;
 mod signing_keys;
+mod upstream_sessions;
 mod upstream_tokens;
 mod users;
 mod whitelist;
 
+pub use accounts::WatchedAccount;
 pub use admin_tokens::{AdminRole, AdminToken};
 pub use audit::{AuditFilter, AuditPage, StoredAuditEvent};
 pub use backup::{BackupError, backup};

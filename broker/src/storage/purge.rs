@@ -9,7 +9,8 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 
 use super::entity::{
     account_session, authorization, browser, client_assertion, client_deletion, consent, grant,
-    offline_grant, offline_request, offline_tokens, refresh_token, upstream_tokens,
+    offline_grant, offline_request, offline_tokens, refresh_token, upstream_session,
+    upstream_tokens,
 };
 use super::{Store, StoreError};
 use crate::domain::Timestamp;
@@ -77,6 +78,7 @@ impl Store {
         deleted += self.purge_account_sessions(now).await?;
         deleted += self.purge_offline_grants(now, grants).await?;
         deleted += self.purge_upstream_tokens(now).await?;
+        deleted += self.purge_upstream_sessions(now).await?;
 
         let finished_grants = Condition::any()
             .add(grant::Column::ExpiresAt.lt(grants))
@@ -209,6 +211,18 @@ impl Store {
                 .column(upstream_tokens::Column::Flow)
                 .from(upstream_tokens::Entity)
                 .cond_where(finished)
+                .take(),
+        )
+        .await
+    }
+
+    async fn purge_upstream_sessions(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.delete_in_batches::<upstream_session::Entity>(
+            upstream_session::Column::Sid,
+            &Query::select()
+                .column(upstream_session::Column::Sid)
+                .from(upstream_session::Entity)
+                .and_where(Expr::col(upstream_session::Column::ExpiresAt).lte(now.as_millis()))
                 .take(),
         )
         .await

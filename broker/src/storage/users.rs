@@ -102,7 +102,8 @@ impl<C: ConnectionTrait> Repository<C> {
         Ok(twin.is_some())
     }
 
-    /// Records a login: creates the user, or updates everything but `created_at`.
+    /// Records a login: creates the user, or updates everything but `created_at`. An account that had
+    /// been found gone may be used again.
     ///
     /// # Errors
     /// When the database fails.
@@ -116,6 +117,7 @@ impl<C: ConnectionTrait> Repository<C> {
                         Column::NextcloudUid,
                         Column::Name,
                         Column::LastLoginAt,
+                        Column::AccountEndedAt,
                     ])
                     .to_owned(),
             )
@@ -136,6 +138,9 @@ impl From<&User> for Model {
             name: user.name.clone(),
             created_at: user.created_at.as_millis(),
             last_login_at: user.last_login_at.as_millis(),
+            account_checked_at: 0,
+            account_seen_uid: None,
+            account_ended_at: None,
         }
     }
 }

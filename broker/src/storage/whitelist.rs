@@ -6,6 +6,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect,
 };
+use serde_json::{Map, Value};
 
 use super::entity::client::{Column, Entity};
 use super::entity::{authorization, client_deletion, grant};
@@ -37,6 +38,14 @@ pub struct Ended {
     pub logins: u64,
     /// Offline grants of the user.
     pub offline_grants: u64,
+}
+
+impl Ended {
+    /// Notes it in the details of an audit row.
+    pub fn note(self, details: &mut Map<String, Value>) {
+        details.insert("ended_sessions".to_owned(), self.grants.into());
+        details.insert("ended_logins".to_owned(), self.logins.into());
+    }
 }
 
 impl<C: ConnectionTrait> Repository<C> {
@@ -114,16 +123,34 @@ impl<C: ConnectionTrait> Repository<C> {
         reason: EndReason,
         now: Timestamp,
     ) -> Result<Ended, StoreError> {
+        let ended = self.end_sessions_of_user(sub, reason, now).await?;
+        let offline_grants = self.withdraw_offline_grants(sub, None, now).await?;
+        Ok(Ended {
+            offline_grants,
+            ..ended
+        })
+    }
+
+    /// Ends what a user began by being there: his logins, sessions and browsers, in the same order and
+    /// for the same reason. What he allowed for the time he is away stays.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn end_sessions_of_user(
+        &self,
+        sub: &Subject,
+        reason: EndReason,
+        now: Timestamp,
+    ) -> Result<Ended, StoreError> {
         let of_user = authorization::Column::Sub.eq(sub.as_str());
         let logins = self.end_logins(of_user).await?;
         let of_user = grant::Column::Sub.eq(sub.as_str());
         let grants = self.end_grants(of_user, reason, now).await?;
-        let offline_grants = self.withdraw_offline_grants(sub, None, now).await?;
         self.delete_account_sessions(sub).await?;
         Ok(Ended {
             grants,
             logins,
-            offline_grants,
+            offline_grants: 0,
         })
     }
 

@@ -6,10 +6,14 @@
 //! resource's server reach the downstream (`invalid_target`), is the scope within the subject's
 //! (`invalid_scope`). How the token then comes about is [`crate::exchange`]'s matter.
 //!
-//! The decision does not read the database: keys, clients, resources and ended sessions are in memory. One audit
+//! The decision does not read the database (but to note that a token was refused): keys, clients, resources and ended sessions are in memory. One audit
 //! row is committed before the answer leaves.
 
-use broker_client::oauth::{ErrorCode, OAuthError, Scope, TokenResponse, token_type};
+use std::time::Duration;
+
+use broker_client::oauth::{
+    ErrorCode, OAuthError, Scope, TokenResponse, previous_token, token_type,
+};
 use broker_client::secret::Secret;
 use broker_client::verify::VerifyError;
 
@@ -24,6 +28,9 @@ use crate::exchange::{Exchange, IssuedToken, TokenForm};
 /// The longest tool name that we note.
 const LONGEST_TOOL_NAME: usize = 128;
 
+/// How long after an account was looked at reports about it count for nothing.
+const LOOKED_AT: Duration = Duration::from_secs(5);
+
 /// An exchange request.
 pub(super) struct ExchangeRequest {
     subject_token: Secret,
@@ -32,6 +39,8 @@ pub(super) struct ExchangeRequest {
     target: Target,
     scope: Option<Scope>,
     tool: Option<String>,
+    /// The downstream refused the token before this one, as the client says.
+    was_refused: bool,
 }
 
 impl ExchangeRequest {
@@ -69,6 +78,7 @@ impl ExchangeRequest {
             target: Target::parse(form),
             scope: scope(form)?,
             tool: tool(form)?,
+            was_refused: was_refused(form)?,
         })
     }
 }
@@ -111,6 +121,16 @@ fn tool(form: &Form) -> Result<Option<String>, OAuthError> {
         Err(OAuthError::invalid_request(
             "The tool must be a name of at most 128 visible ASCII characters.",
         ))
+    }
+}
+
+fn was_refused(form: &Form) -> Result<bool, OAuthError> {
+    match form.get(previous_token::PARAMETER) {
+        None => Ok(false),
+        Some(previous_token::REFUSED) => Ok(true),
+        Some(_) => Err(OAuthError::invalid_request(
+            "The only thing to say of the previous_token is that it was refused.",
+        )),
     }
 }
 
@@ -164,6 +184,15 @@ impl TokenEndpoint {
             return Err(OAuthError::invalid_scope(
                 "The scope is more than the subject token has.",
             ));
+        }
+        if request.was_refused {
+            // A hint, no order: the account watch asks Nextcloud itself, and not more often for it.
+            let unless_after = event.at.minus(LOOKED_AT);
+            self.store
+                .suspect_account(&subject.sub, unless_after)
+                .await?;
+            let key = previous_token::PARAMETER.to_owned();
+            event.details.insert(key, previous_token::REFUSED.into());
         }
         let strategy = self.strategies.of(downstream);
         let exchange = Exchange {

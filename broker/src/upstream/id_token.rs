@@ -105,7 +105,14 @@ fn identity(
         // The exact text: a number, a list or other letters of case name nobody in Nextcloud.
         nextcloud_uid: owned(uid_claim),
         name: owned("name").or_else(|| owned("preferred_username")),
+        session: identifier(claims, "sid").map(str::to_owned),
     })
+}
+
+/// A claim that names something: 1 to 255 bytes, no control characters.
+pub(super) fn identifier<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    text(claims, name)
+        .filter(|value| (1..=255).contains(&value.len()) && !value.chars().any(char::is_control))
 }
 
 fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {

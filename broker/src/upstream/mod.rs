@@ -6,6 +6,7 @@
 //! - `login`: the URL that the browser is sent to;
 //! - `tokens`: the code it sends back, redeemed, and tokens renewed and revoked;
 //! - `id_token`: who the user is;
+//! - `logout_token`: who is logged out there;
 //! - `access_token`: who an administrator with a token of the IdP is.
 //!
 //! It keeps no login state. `state`, nonce and PKCE verifier are the caller's ([`crate::authorize`]).
@@ -14,9 +15,11 @@ mod access_token;
 mod discovery;
 mod id_token;
 mod login;
+mod logout_token;
 mod tokens;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use broker_client::discovery::Discovery;
 use broker_client::http::{ClientAuthentication, HttpClient};
@@ -28,6 +31,7 @@ use url::Url;
 pub use discovery::DiscoveryError;
 pub use id_token::IdTokenError;
 pub use login::{Login, ProtocolParameter, check_parameters};
+pub use logout_token::{LogoutToken, LogoutTokenError};
 pub use tokens::{Revocation, TokenError, TokenSet};
 
 use crate::ambient::Ambient;
@@ -36,6 +40,9 @@ use crate::domain::{Timestamp, User};
 use crate::metrics::Metrics;
 use discovery::Endpoints;
 use tokens::TokenResponse;
+
+/// How long it is remembered whose a session at the IdP is, after its last login here.
+pub const SESSION_MEMORY: Duration = Duration::from_hours(90 * 24);
 
 /// What kind of provider it is, as far as it matters here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,6 +105,8 @@ pub struct Identity {
     pub nextcloud_uid: Option<String>,
     /// A name for people.
     pub name: Option<String>,
+    /// `sid` of the `id_token`: the session at the IdP, which a logout token may name.
+    pub session: Option<String>,
 }
 
 impl Identity {
@@ -268,6 +277,7 @@ impl Upstream {
                 subject: uid.clone(),
                 nextcloud_uid: Some(uid.clone()),
                 name: Some(uid.clone()),
+                session: None,
             },
             tokens: response.tokens(),
         })

@@ -385,6 +385,7 @@ async fn the_tasks_follow_another_replica_within_a_second_and_stop_when_told() {
             allowed_at: String::new(),
             patience: Duration::ZERO,
         }),
+        accounts: None,
         ambient: ambient.clone(),
         retention: Retention {
             authorizations: Duration::from_hours(1),

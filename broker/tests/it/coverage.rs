@@ -80,6 +80,13 @@ const ROUTES: &[Route] = &[
         NO_STORE,
     ),
     route(
+        "/oauth/backchannel-logout",
+        &["POST"],
+        400,
+        SameOrigin,
+        NO_STORE,
+    ),
+    route(
         "/oauth/offline-grants",
         &["POST"],
         400,

@@ -25,6 +25,7 @@ use broker::domain::{
 use broker::keys::{Algorithm, Keyring, Policy};
 use broker::live::Live;
 use broker::metrics::Metrics;
+use broker::nextcloud::{AdminCredentials, Nextcloud};
 use broker::offline_tokens::{self, OfflineTokens};
 use broker::register::Limits;
 use broker::storage::{self, AuditFilter, Store, Synchronous};
@@ -39,6 +40,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
+use url::Url;
 
 /// Our issuer.
 pub(crate) const ISSUER: &str = "http://127.0.0.1:4280";
@@ -74,6 +76,9 @@ pub(crate) struct Plan {
     pub(crate) encryption: Vec<(String, [u8; 32])>,
     /// Our client at the IdP for background access, if there is one.
     pub(crate) offline_client: Option<(&'static str, &'static str)>,
+    /// The Nextcloud that the broker itself asks.
+    pub(crate) nextcloud: Url,
+    pub(crate) nextcloud_admin: Option<AdminCredentials>,
     /// How long an IdP that is not well is asked for new tokens.
     pub(crate) patience: Duration,
 }
@@ -225,6 +230,11 @@ impl Broker {
             store,
             keyring,
             upstream,
+            nextcloud: Some(Nextcloud::new(
+                plan.nextcloud,
+                plan.nextcloud_admin,
+                HttpClient::new(&Options::default()).unwrap(),
+            )),
             upstream_tokens,
             offline_tokens,
             guarded: guarded_client(&plan.settings.url_clients).unwrap(),
@@ -662,6 +672,9 @@ fn plan() -> Plan {
         ),
         encryption: Vec::new(),
         offline_client: Some(OFFLINE_CLIENT),
+        // Nothing listens there.
+        nextcloud: Url::parse("http://127.0.0.1:9").unwrap(),
+        nextcloud_admin: None,
         patience: Duration::from_millis(400),
     }
 }

@@ -14,7 +14,9 @@ mod browser;
 mod documents;
 mod harness;
 mod idp;
+mod nextcloud;
 
+mod accounts;
 mod admin_access;
 mod admin_checks;
 mod admin_clients;
@@ -26,6 +28,7 @@ mod allowed_clients;
 mod approval;
 mod audit;
 mod authorization_code;
+mod backchannel_logout;
 mod background_tokens;
 mod client_assertion;
 mod client_authentication;

@@ -1,6 +1,7 @@
 //! The storage conformance suite: the same tests on SQLite always, and on PostgreSQL when
 //! `TEST_POSTGRES_URL` names a database in which schemas may be created.
 
+mod accounts;
 mod consents;
 mod database;
 mod offline;

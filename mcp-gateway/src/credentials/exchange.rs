@@ -51,7 +51,7 @@ impl CredentialSource for Exchange {
         // A new sign-in may be another Nextcloud account of the same person: the session counts.
         let session = claims.sid.as_deref().unwrap_or_default();
         let account = format!("{} {} {session}", claims.iss, claims.sub);
-        let authorization = self.broker.exchange(call).await?;
+        let authorization = self.broker.exchange(call, Before::Nothing).await?;
         let again = Again {
             broker: Arc::clone(&self.broker),
             call: call.clone(),
@@ -78,16 +78,25 @@ impl Renew for Again {
             tool = self.call.tool,
             "Nextcloud refused a token; asking for a fresh one"
         );
-        self.broker.exchange(&self.call).await
+        self.broker.exchange(&self.call, Before::Refused).await
     }
 }
 
+/// What came before an exchange.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    /// Nextcloud refused the token of the one before: the broker looks whether the account is there.
+    Refused,
+}
+
 impl Broker {
-    async fn exchange(&self, call: &Call) -> Result<Authorization, NoAccess> {
+    async fn exchange(&self, call: &Call, before: Before) -> Result<Authorization, NoAccess> {
         let request = ExchangeRequest {
             // Without a scope of its own the call gets what the token has: any scope will do.
             scope: Some(&call.scope).filter(|scope| !scope.is_empty()),
             tool: Some(&call.tool),
+            was_refused: before == Before::Refused,
             traceparent: Some(call.trace.header()),
             ..ExchangeRequest::new(token_of(call)?.subject_token(), &self.downstream)
         };

@@ -231,7 +231,11 @@ impl Client {
         let authorization = lock(&self.inner.authorization).clone();
         let answer = self.once(request, authorization).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
-            return classify(answer);
+            let outcome = classify(answer);
+            if matches!(outcome, Err(Error::AccountDisabled)) {
+                self.report().await;
+            }
+            return outcome;
         }
         let Some(renew) = lock(&self.inner.renew).take() else {
             return classify(answer);
@@ -243,6 +247,19 @@ impl Client {
             *lock(&self.inner.renew) = Some(renew);
         }
         classify(answer)
+    }
+
+    /// Lets whoever gave the credential know that it was refused. A fresh one would fare no better.
+    async fn report(&self) {
+        let renew = lock(&self.inner.renew).take();
+        if let Some(renew) = renew
+            && let Err(error) = renew.renew().await
+        {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "a refused credential could not be reported"
+            );
+        }
     }
 
     /// Sends a request to an app's API and reads the JSON of the answer.

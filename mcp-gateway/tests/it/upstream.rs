@@ -150,3 +150,25 @@ async fn a_server_that_does_not_answer_in_time_is_told_as_such() {
         .await;
     assert!(text.contains("cannot be reached"), "{text}");
 }
+
+#[tokio::test]
+async fn the_broker_hears_of_a_credential_that_nextcloud_refuses() {
+    let words = "Account disabled";
+    for answer in [
+        Answer::json(401, json!({ "message": "Current user is not logged in" })),
+        Answer::json(401, json!({ "message": words })),
+        Answer::dav_error(503, words),
+    ] {
+        let gateway = Gateway::start().await;
+        gateway.nextcloud.on("GET", NOTE_7, answer);
+        gateway
+            .failure("notes.read", "nc_notes_get_note", arguments())
+            .await;
+        let requests = gateway.issuer.token_requests();
+        let said: Vec<_> = requests
+            .iter()
+            .map(|request| request.form.get("previous_token").map(String::as_str))
+            .collect();
+        assert_eq!(said, [None, Some("refused")]);
+    }
+}

@@ -218,6 +218,25 @@ impl HttpClient {
             .await
     }
 
+    /// Sends a request of any method with this body; an empty one is none.
+    ///
+    /// # Errors
+    ///
+    /// Any [`HttpError`] but `Json`. An error status is an [`Answer`].
+    pub async fn call(
+        &self,
+        method: Method,
+        url: &Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<Answer, HttpError> {
+        let mut request = self.request(method, url)?.headers(headers);
+        if !body.is_empty() {
+            request = request.body(body);
+        }
+        self.send(request).await
+    }
+
     /// Posts a form, authenticated as a client (RFC 6749 §2.3).
     ///
     /// # Errors

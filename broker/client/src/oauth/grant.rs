@@ -1,4 +1,4 @@
-//! The names of grants, of token types and of client assertions.
+//! The names of grants, of token types and of client assertions; and a parameter of our own.
 
 /// The `client_assertion_type` of a JWT (RFC 7523 §2.2).
 pub const CLIENT_ASSERTION_JWT: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
@@ -29,4 +29,13 @@ pub mod token_type {
     pub const REFRESH_TOKEN: &str = "urn:ietf:params:oauth:token-type:refresh_token";
     /// The id of an offline grant at the broker: the `subject_token` of a background job.
     pub const OFFLINE_GRANT: &str = "urn:mcp-token-broker:token-type:offline-grant";
+}
+
+/// What a client says in an exchange about the token that it got before.
+pub mod previous_token {
+    /// The parameter; left out when there is nothing to say.
+    pub const PARAMETER: &str = "previous_token";
+    /// Its value when the downstream refused that token: the broker then looks whether the account is
+    /// still there.
+    pub const REFUSED: &str = "refused";
 }

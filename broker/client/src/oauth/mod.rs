@@ -9,6 +9,6 @@ mod scope;
 mod wire;
 
 pub use error::{ErrorCode, OAuthError};
-pub use grant::{CLIENT_ASSERTION_JWT, grant_type, token_type};
+pub use grant::{CLIENT_ASSERTION_JWT, grant_type, previous_token, token_type};
 pub use scope::{InvalidScope, Scope};
 pub use wire::{ErrorBody, TokenResponse};

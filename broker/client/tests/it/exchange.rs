@@ -57,6 +57,7 @@ async fn the_request_is_as_the_rfc_says() {
     let request = ExchangeRequest {
         scope: Some(&scope),
         tool: Some("nc_notes_create"),
+        was_refused: true,
         traceparent: Some(traceparent),
         ..ExchangeRequest::new(&subject, "nextcloud")
     };
@@ -79,6 +80,7 @@ async fn the_request_is_as_the_rfc_says() {
         ("audience", "nextcloud"),
         ("scope", "notes.read notes.write"),
         ("tool", "nc_notes_create"),
+        ("previous_token", "refused"),
     ];
     assert_eq!(sent.form.len(), expected.len());
     for (name, value) in expected {
