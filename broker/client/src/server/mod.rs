@@ -5,14 +5,17 @@
 //! | a request whose head trickles in | [`Limits::head`], then the connection is cut |
 //! | connections that nobody uses | [`Limits::idle`] |
 //! | too many connections | [`Limits::connections`]; more wait in the system's queue |
+//! | an answer that is there before the request is complete | the rest is read first, for [`Limits::leftover`] |
 //! | Nagle's algorithm, which adds 40 ms to small answers | `TCP_NODELAY` on every connection |
 //!
 //! How long a request may take once its head is there, body included, is for the routes to say, who
 //! know what it is about. Handlers find the peer as `ConnectInfo<SocketAddr>`.
 
+mod leftover;
 mod patience;
 mod signals;
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,6 +24,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
+use http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -31,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use leftover::Leftover;
 use patience::{Patient, Phase};
 pub use signals::stop_on_signal;
 
@@ -51,6 +56,9 @@ pub struct Limits {
     /// How long a connection may be without a request. Default 75 s, longer than the proxies in front
     /// of us keep one: the end that sends requests should be the one that hangs up.
     pub idle: Duration,
+    /// How long the rest of a body that nobody wants may take, after the answer is there; then the
+    /// connection is closed. Default 5 s.
+    pub leftover: Duration,
     /// How many connections there may be at once. Default 4096.
     pub connections: usize,
 }
@@ -60,6 +68,7 @@ impl Default for Limits {
         Self {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(75),
+            leftover: Duration::from_secs(5),
             connections: 4096,
         }
     }
@@ -141,11 +150,25 @@ async fn connection(
         let phase = phase.clone();
         phase.busy();
         request.extensions_mut().insert(ConnectInfo(peer));
-        let answer = router.clone().oneshot(request.map(Body::new));
+        // Who asks first sends nothing while we say nothing.
+        let asks_first = request.headers().contains_key(header::EXPECT);
+        let (parts, body) = request.into_parts();
+        let (body, leftover) = Leftover::of(body);
+        let request = hyper::Request::from_parts(parts, Body::new(body));
+        let answer = router.clone().oneshot(request);
         async move {
-            let answer = answer.await;
+            let mut answer = answer.await?;
+            let is_done = if asks_first {
+                !leftover.is_some()
+            } else {
+                leftover.read(limits.leftover).await
+            };
+            if !is_done {
+                let close = HeaderValue::from_static("close");
+                answer.headers_mut().insert(header::CONNECTION, close);
+            }
             phase.idle();
-            answer
+            Ok::<_, Infallible>(answer)
         }
     });
     let connection = http1::Builder::new()

@@ -231,3 +231,60 @@ async fn whoever_does_not_wait_cuts_off_what_is_left() {
     running.served.abort();
     assert_eq!(rest(&mut busy).await, "");
 }
+
+/// A request that `/slow` answers without a look at its body.
+const UNREAD: &str = "GET /slow HTTP/1.1\r\nhost: a\r\n";
+
+#[tokio::test]
+async fn an_answer_before_the_end_of_the_request_leaves_the_connection_good() {
+    let running = Running::start(Limits::default()).await;
+    let mut stream = running.connect().await;
+    for head in [
+        "content-length: 5\r\n\r\n",
+        "transfer-encoding: chunked\r\n\r\n",
+    ] {
+        let head = format!("{UNREAD}{head}");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        running.begun.notified().await;
+        running.go.notify_one();
+        // Time for an answer that does not wait for the body.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let body = if head.contains("chunked") {
+            "5\r\nhello\r\n0\r\n\r\n"
+        } else {
+            "hello"
+        };
+        stream.write_all(body.as_bytes()).await.unwrap();
+        let answer = until(&mut stream, "done").await;
+        assert!(
+            !answer.to_lowercase().contains("connection: close"),
+            "{answer}"
+        );
+    }
+    stream
+        .write_all(b"GET /peer HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+        .await
+        .unwrap();
+    assert!(rest(&mut stream).await.contains("127.0.0.1"));
+}
+
+#[tokio::test]
+async fn an_answer_says_so_where_the_connection_ends_with_it() {
+    let running = Running::start(Limits {
+        leftover: Duration::from_millis(50),
+        ..Limits::default()
+    })
+    .await;
+    // One that never sends its body, and one that waits to be asked for it (RFC 9110 §10.1.1).
+    for more in ["", "expect: 100-continue\r\n"] {
+        let mut stream = running.connect().await;
+        let head = format!("{UNREAD}{more}content-length: 5\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        running.begun.notified().await;
+        running.go.notify_one();
+        let answer = rest(&mut stream).await.to_lowercase();
+        assert!(answer.contains("connection: close"), "{answer}");
+        assert!(answer.ends_with("done"), "{answer}");
+        assert!(!answer.contains("100 continue"), "{answer}");
+    }
+}
