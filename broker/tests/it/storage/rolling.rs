@@ -4,6 +4,7 @@
 //! has come since, each of its columns must be there, and a row of its columns alone must be good.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 
 use sea_orm::{ConnectionTrait as _, Database as Connection, DbBackend, Statement};
@@ -34,18 +35,15 @@ async fn schema_of(database: &Database) -> Schema {
     };
     let connection = Connection::connect(url).await.unwrap();
     let backend = connection.get_database_backend();
-    let sql = match backend {
-        DbBackend::Sqlite => {
-            "SELECT m.name AS tbl, c.name AS col, \
+    let sql = if backend == DbBackend::Sqlite {
+        "SELECT m.name AS tbl, c.name AS col, \
              c.\"notnull\" = 1 AND c.dflt_value IS NULL AS required \
              FROM sqlite_schema AS m, pragma_table_info(m.name) AS c \
              WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%'"
-        }
-        _ => {
-            "SELECT table_name::text AS tbl, column_name::text AS col, \
+    } else {
+        "SELECT table_name::text AS tbl, column_name::text AS col, \
              is_nullable = 'NO' AND column_default IS NULL AND is_identity = 'NO' AS required \
              FROM information_schema.columns WHERE table_schema = current_schema()"
-        }
     };
     let rows = connection
         .query_all_raw(Statement::from_string(backend, sql))
@@ -110,7 +108,7 @@ async fn an_old_replica_goes_on_after_a_new_one_has_migrated(database: Database)
 #[tokio::test]
 #[ignore = "it writes migrations/released-schema.txt when RELEASED_SCHEMA=write, at a release only"]
 async fn regenerate() {
-    if std::env::var("RELEASED_SCHEMA").as_deref() != Ok("write") {
+    if std::env::var_os("RELEASED_SCHEMA").is_none_or(|value| value != "write") {
         return;
     }
     let mut text = String::from(
@@ -122,7 +120,7 @@ async fn regenerate() {
             Demand::Optional => "",
             Demand::Required => " required",
         };
-        text.push_str(&format!("{table}.{column}{demand}\n"));
+        writeln!(text, "{table}.{column}{demand}").unwrap();
     }
     std::fs::write(file(), text).unwrap();
 }
