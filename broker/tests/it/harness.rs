@@ -230,11 +230,7 @@ impl Broker {
             store,
             keyring,
             upstream,
-            nextcloud: Some(Nextcloud::new(
-                plan.nextcloud,
-                plan.nextcloud_admin,
-                HttpClient::new(&Options::default()).unwrap(),
-            )),
+            nextcloud: Some(nextcloud(plan.nextcloud, plan.nextcloud_admin)),
             upstream_tokens,
             offline_tokens,
             guarded: guarded_client(&plan.settings.url_clients).unwrap(),
@@ -571,6 +567,11 @@ fn changed<'a>(
             .filter(|(_, value)| !value.is_empty()),
     );
     result
+}
+
+fn nextcloud(url: Url, admin: Option<AdminCredentials>) -> Nextcloud {
+    let http = HttpClient::new(&Options::default()).unwrap();
+    Nextcloud::new(url, admin, http)
 }
 
 fn plan() -> Plan {
