@@ -92,21 +92,24 @@ pub(super) async fn decide(
     let done = async {
         let user = account.form_owner(&headers).await?;
         let Form(fields) = fields.map_err(|error| Notice::Forgery.because(error))?;
-        if matches!(fields.decision, Button::Deny) {
-            return Ok::<_, ProvisionError>(account.path("/account"));
-        }
         let link = Link {
             downstream: Some(fields.downstream),
             scope: Some(fields.scope),
             user: None,
         };
         let asked = account.provision().asked(&link)?;
-        let provision = account.provision();
-        let allowed = provision.allow(&user, &asked, &fields.csrf, &info).await?;
-        Ok(match allowed {
-            Allowed::Now => account.path(DONE),
-            Allowed::AtProvider(url) => url.into(),
-        })
+        let (provision, csrf) = (account.provision(), &fields.csrf);
+        let location = match fields.decision {
+            Button::Allow => match provision.allow(&user, &asked, csrf, &info).await? {
+                Allowed::Now => account.path(DONE),
+                Allowed::AtProvider(url) => url.into(),
+            },
+            Button::Deny => {
+                provision.deny(&user, &asked, csrf, &info).await?;
+                account.path("/account")
+            }
+        };
+        Ok::<_, ProvisionError>(location)
     };
     match done.await {
         Ok(location) => pages::redirect(&location),

@@ -1,13 +1,13 @@
 //! `/oauth/authorize-nextcloud`: the user lets background jobs act for him while he is away; and
 //! withdrawing it.
 
-use broker_client::oauth::Scope;
+use broker_client::oauth::{ErrorCode, Scope};
 use url::Url;
 
 use super::{Notice, Provision, ProvisionError, SignedIn};
 use crate::domain::{
     AuditEvent, AuditKind, Catalog, Downstream, DownstreamName, OfflineGrant, OfflineGrantId,
-    OfflineState, RequestInfo, Subject,
+    OfflineState, Outcome, RequestInfo, Subject,
 };
 use crate::storage::Transaction;
 
@@ -229,6 +229,25 @@ impl Provision {
             .insert("offline_grant".to_owned(), grant.id.as_str().into());
         transaction.record_offline_grant(&grant).await?;
         Ok(grant)
+    }
+
+    /// Records that `user` does not allow what the page asked. What he allowed before stands: ending
+    /// that is another button.
+    ///
+    /// # Errors
+    /// [`Notice::Forgery`]; [`Notice::ServerError`].
+    pub async fn deny(
+        &self,
+        user: &SignedIn,
+        asked: &Asked,
+        csrf: &str,
+        info: &RequestInfo,
+    ) -> Result<(), ProvisionError> {
+        user.require_our_form(&purpose(&asked.downstream, &asked.scope.to_string()), csrf)?;
+        let mut event = self.about(AuditKind::OfflineGranted, user, asked, info);
+        event.outcome = Outcome::Refused(ErrorCode::AccessDenied);
+        let recorded = self.audit.record(event).await;
+        recorded.map_err(|failure| Notice::ServerError.because(failure))
     }
 
     /// Withdraws what `user` allowed at a downstream, and has the IdP revoke what it gave for it.

@@ -322,14 +322,29 @@ async fn only_the_form_of_the_page_that_was_shown_counts() {
     assert_eq!(stranger.status, StatusCode::FORBIDDEN);
     assert!(broker.offline_grants(&alice(&idp)).await.is_empty());
 
-    assert_eq!(
-        browser
-            .post(ASK, &with("decision", "deny"))
-            .await
-            .location(),
-        "/account"
-    );
+    let denied = browser.post(ASK, &with("decision", "deny")).await;
+    assert_eq!(denied.location(), "/account");
     assert!(broker.offline_grants(&alice(&idp)).await.is_empty());
+    let row = broker.newest().await;
+    assert_eq!(row.kind, AuditKind::OfflineGranted);
+    assert_eq!(row.outcome, Outcome::Refused(ErrorCode::AccessDenied));
+    assert_eq!(row.sub, Some(alice(&idp)));
+    assert_eq!(row.scope.as_deref(), Some("notes.read"));
+    let forged = [
+        ("csrf", "made-up"),
+        ("downstream", "nextcloud"),
+        ("scope", "notes.read"),
+        ("decision", "deny"),
+    ];
+    assert_eq!(
+        browser.post(ASK, &forged).await.status,
+        StatusCode::FORBIDDEN
+    );
+    assert_eq!(
+        broker.newest().await,
+        row,
+        "nobody writes rows in his name from another page"
+    );
     browser.post(ASK, &good).await.location();
     assert_eq!(broker.offline_grants(&alice(&idp)).await.len(), 1);
 }
