@@ -3,6 +3,9 @@
 //! Built from the configuration and the resources, never from the request: `issuer` is the same bytes
 //! whatever the `Host` header says, and only what works is listed.
 //!
+//! Background access has no standard metadata: its endpoints are members of our own, which RFC 8414
+//! §2 allows, listed while some downstream offers it.
+//!
 //! Not listed on purpose:
 //! - `openid`: no `id_token` is issued. The discovery document exists because `user_oidc` and older
 //!   clients look there for issuer, endpoints and keys.
@@ -78,6 +81,15 @@ pub struct ServerMetadata {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     client_id_metadata_document_supported: bool,
     protected_resources: Vec<String>,
+    /// Where background clients learn which offline grants they may use; ours, as the next two.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offline_grants_endpoint: Option<String>,
+    /// Where the server of a resource learns of its caller's background access.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    background_access_endpoint: Option<String>,
+    /// Where it withdraws that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    background_access_withdrawal_endpoint: Option<String>,
 }
 
 /// Provider metadata (OIDC Discovery §3): the same and what that document requires.
@@ -127,6 +139,8 @@ impl Metadata {
         if !catalog.downstreams().is_empty() {
             grant_types.push(grant_type::TOKEN_EXCHANGE);
         }
+        let is_offered = catalog.downstreams().iter().any(|entry| entry.offline);
+        let in_background = |path: &str| is_offered.then(|| endpoint(path));
         ServerMetadata {
             issuer: self.issuer.clone(),
             authorization_endpoint: endpoint("/oauth/authorize"),
@@ -158,6 +172,11 @@ impl Metadata {
                 .iter()
                 .map(|resource| resource.id.to_string())
                 .collect(),
+            offline_grants_endpoint: in_background("/oauth/offline-grants"),
+            background_access_endpoint: in_background("/oauth/background-access"),
+            background_access_withdrawal_endpoint: in_background(
+                "/oauth/background-access/withdraw",
+            ),
         }
     }
 
@@ -249,11 +268,14 @@ mod tests {
     }
 
     #[test]
-    fn exchange_is_listed_only_when_there_is_something_to_exchange_for() {
+    fn exchange_and_background_access_are_listed_only_where_there_is_something_to_reach() {
         let document = metadata("https://a.example", RegistrationPolicy::Open).server();
         assert_eq!(
             document.grant_types_supported,
             ["authorization_code", "refresh_token", "client_credentials"]
         );
+        assert_eq!(document.offline_grants_endpoint, None);
+        assert_eq!(document.background_access_endpoint, None);
+        assert_eq!(document.background_access_withdrawal_endpoint, None);
     }
 }

@@ -41,6 +41,10 @@ pub struct ServerMetadata {
     pub revocation_endpoint: Option<Url>,
     /// OpenID Connect RP-Initiated Logout §2.1.
     pub end_session_endpoint: Option<Url>,
+    /// Where our broker tells how a caller's background access stands; no standard has it.
+    pub background_access_endpoint: Option<Url>,
+    /// Where it withdraws that.
+    pub background_access_withdrawal_endpoint: Option<Url>,
     /// RFC 9207 §3: whether authorization responses carry `iss`.
     #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,

@@ -172,28 +172,28 @@ impl TokenExchanger {
         if request.was_refused {
             form.push((previous_token::PARAMETER, previous_token::REFUSED));
         }
-        let mut headers = HeaderMap::new();
-        // A trace context that is no header value is not worth failing for.
-        if let Some(Ok(context)) = request.traceparent.map(HeaderValue::from_str) {
-            headers.insert(TRACEPARENT, context);
-        }
-
-        let answer = match self.post(&endpoint, &form, headers.clone()).await {
-            Err(HttpError::Connect(_)) => self.post(&endpoint, &form, headers).await,
-            other => other,
-        };
-        read(&answer?, request.scope)
+        let client = (&self.http, &self.authentication);
+        let answer = post(client, &endpoint, &form, request.traceparent).await?;
+        read(&answer, request.scope)
     }
+}
 
-    async fn post(
-        &self,
-        endpoint: &Url,
-        form: &[(&str, &str)],
-        headers: HeaderMap,
-    ) -> Result<Answer, HttpError> {
-        self.http
-            .post_form_with_headers(endpoint, &self.authentication, form, headers)
-            .await
+/// Posts a form as a client that authenticates; once more when no connection could be made.
+pub(crate) async fn post(
+    (http, authentication): (&HttpClient, &ClientAuthentication),
+    endpoint: &Url,
+    form: &[(&str, &str)],
+    traceparent: Option<&str>,
+) -> Result<Answer, HttpError> {
+    let mut headers = HeaderMap::new();
+    // A trace context that is no header value is not worth failing for.
+    if let Some(Ok(context)) = traceparent.map(HeaderValue::from_str) {
+        headers.insert(TRACEPARENT, context);
+    }
+    let send = |headers| http.post_form_with_headers(endpoint, authentication, form, headers);
+    match send(headers.clone()).await {
+        Err(HttpError::Connect(_)) => send(headers).await,
+        other => other,
     }
 }
 
@@ -218,8 +218,8 @@ impl TokenEndpoint {
     }
 }
 
-/// Reads the answer of the token endpoint (RFC 8693 §2.2).
-fn read(answer: &Answer, asked: Option<&Scope>) -> Result<EphemeralToken, ExchangeError> {
+/// Whether the broker did what it was asked (RFC 6749 §5.2).
+pub(crate) fn accepted(answer: &Answer) -> Result<(), ExchangeError> {
     if answer.status.is_server_error() || answer.status == StatusCode::TOO_MANY_REQUESTS {
         return Err(ExchangeError::Unavailable(Unavailable::Status(
             answer.status,
@@ -231,9 +231,15 @@ fn read(answer: &Answer, asked: Option<&Scope>) -> Result<EphemeralToken, Exchan
                 body,
                 status: answer.status,
             },
-            Err(_) => ExchangeError::Protocol("neither a token nor an OAuth error"),
+            Err(_) => ExchangeError::Protocol("neither what was asked nor an OAuth error"),
         });
     }
+    Ok(())
+}
+
+/// Reads the answer of the token endpoint (RFC 8693 §2.2).
+fn read(answer: &Answer, asked: Option<&Scope>) -> Result<EphemeralToken, ExchangeError> {
+    accepted(answer)?;
     let response = answer
         .json::<TokenResponse>()
         .map_err(|_| ExchangeError::Protocol("not a token response"))?;

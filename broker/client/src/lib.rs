@@ -6,7 +6,7 @@
 //!   and hands the verified [`bearer::Caller`] to the handlers; [`metadata`] tells clients where
 //!   to get one (RFC 9728); [`verify`] and [`keys`] do the checking (RFC 9068, RFC 7517).
 //! - **token-exchange client**: [`exchange`] turns the caller's token into a short one for another
-//!   API (RFC 8693).
+//!   API (RFC 8693); [`background`] asks how the caller's background access stands.
 //!
 //! Both ends of the wire use the vocabulary of [`oauth`], so that they cannot drift apart. The
 //! broker itself uses this crate too: towards its own identity provider it is a client
@@ -20,6 +20,7 @@
 //! the broker checks at every exchange that the session behind it still stands.
 
 pub mod ambient;
+pub mod background;
 pub mod bearer;
 pub mod discovery;
 pub mod exchange;

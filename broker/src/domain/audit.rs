@@ -178,8 +178,10 @@ kinds! {
     AccountSignedOut => "account.signed_out",
     /// A user let background jobs act for him, or could not.
     OfflineGranted => "offline.granted",
-    /// An offline grant was withdrawn.
+    /// An offline grant was withdrawn; or a resource's server asked for that, and was refused.
     OfflineWithdrawn => "offline.withdrawn",
+    /// A resource's server asked for its caller's background access, and was not told.
+    OfflineAskRefused => "offline.ask_refused",
     /// The identity provider does not stand behind an offline grant any more; its user has to allow it
     /// again.
     OfflineFailing => "offline.failing",

@@ -38,6 +38,14 @@ impl OfflineGrant {
         }
     }
 
+    /// Since when it stands there.
+    #[must_use]
+    pub fn since(&self) -> Timestamp {
+        self.withdrawn_at
+            .or(self.failing.map(|(since, _)| since))
+            .unwrap_or(self.granted_at)
+    }
+
     /// Whether it was not withdrawn, working or not.
     #[must_use]
     pub const fn stands(&self) -> bool {

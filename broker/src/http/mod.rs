@@ -89,6 +89,8 @@ pub struct Endpoints {
 /// The public listener's routes.
 pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
     let offline_grants = post(provision::list).with_state(Arc::clone(&endpoints.token));
+    let access = post(provision::access).with_state(Arc::clone(&endpoints.token));
+    let withdraw = post(provision::withdraw).with_state(Arc::clone(&endpoints.token));
     let token = post(token::token).with_state(endpoints.token);
     let revoke = post(revoke::revoke).with_state(endpoints.revocation);
     let introspect = post(introspect::introspect).with_state(endpoints.introspection);
@@ -117,6 +119,8 @@ pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
         .route("/oauth/callback", callback)
         .route("/oauth/backchannel-logout", unstored(logout))
         .route("/oauth/offline-grants", unstored(offline_grants))
+        .route("/oauth/background-access", unstored(access))
+        .route("/oauth/background-access/withdraw", unstored(withdraw))
         .route("/oauth/token", unstored(browsers(token)))
         .route("/oauth/revoke", unstored(browsers(revoke)))
         .route("/oauth/introspect", unstored(browsers(introspect)))

@@ -1,5 +1,6 @@
 //! `/oauth/authorize-nextcloud` and `/oauth/callback-nextcloud`: background access, asked for and
-//! answered; and `/oauth/offline-grants`, by which background clients learn of it.
+//! answered; `/oauth/offline-grants`, by which background clients learn of it; and
+//! `/oauth/background-access`, by which a user's MCP server does.
 
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use axum::extract::rejection::FormRejection;
 use axum::extract::{Form, RawQuery, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
+use broker_client::oauth::{self, OAuthError};
 use serde::Deserialize;
 use tracing::Instrument as _;
 
@@ -190,12 +192,40 @@ pub(super) async fn list(
     FormBody(form): FormBody,
 ) -> Result<Json<OfflineGrantList>, Failure> {
     let authorization = authorization(&headers);
-    endpoint
-        .offline_grants(form, authorization.as_deref(), &info)
-        .await
-        .map(Json)
-        .map_err(|error| match authorization {
-            Some(_) => Failure::of_authorization_header(error),
-            None => Failure::from(error),
-        })
+    let answer = endpoint.offline_grants(form, authorization.as_deref(), &info);
+    answered(answer.await, authorization.as_deref())
+}
+
+/// `POST /oauth/background-access`.
+pub(super) async fn access(
+    State(endpoint): State<Arc<TokenEndpoint>>,
+    info: RequestInfo,
+    headers: HeaderMap,
+    FormBody(form): FormBody,
+) -> Result<Json<oauth::BackgroundAccess>, Failure> {
+    let authorization = authorization(&headers);
+    let answer = endpoint.background_access(form, authorization.as_deref(), &info);
+    answered(answer.await, authorization.as_deref())
+}
+
+/// `POST /oauth/background-access/withdraw`.
+pub(super) async fn withdraw(
+    State(endpoint): State<Arc<TokenEndpoint>>,
+    info: RequestInfo,
+    headers: HeaderMap,
+    FormBody(form): FormBody,
+) -> Result<Json<oauth::BackgroundAccess>, Failure> {
+    let authorization = authorization(&headers);
+    let answer = endpoint.withdraw_background_access(form, authorization.as_deref(), &info);
+    answered(answer.await, authorization.as_deref())
+}
+
+fn answered<T>(
+    answer: Result<T, OAuthError>,
+    authorization: Option<&str>,
+) -> Result<Json<T>, Failure> {
+    answer.map(Json).map_err(|error| match authorization {
+        Some(_) => Failure::of_authorization_header(error),
+        None => Failure::from(error),
+    })
 }

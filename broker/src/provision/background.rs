@@ -308,11 +308,7 @@ impl Provision {
             downstream: grant.downstream.to_string(),
             state: OfflineState::of(Some(grant), pending.contains(&grant.downstream)),
             scope: grant.scope.to_string(),
-            since: grant
-                .withdrawn_at
-                .or(grant.failing.map(|(since, _)| since))
-                .unwrap_or(grant.granted_at)
-                .date(),
+            since: grant.since().date(),
         });
         Ok(answered.chain(unanswered).collect())
     }

@@ -8,7 +8,8 @@
 use broker_client::oauth::{OAuthError, Scope, TokenResponse};
 use serde::Serialize;
 
-use super::exchange::{Target, downstream, requested_form};
+use super::caller::{Target, downstream};
+use super::exchange::requested_form;
 use super::request::scope;
 use super::{Form, TokenEndpoint, on_the_wire, recorded};
 use crate::domain::{

@@ -8,6 +8,8 @@
 mod access_tokens;
 mod assertion;
 mod background;
+mod background_access;
+mod caller;
 mod client_auth;
 mod client_credentials;
 mod code;

@@ -93,6 +93,20 @@ const ROUTES: &[Route] = &[
         SameOrigin,
         NO_STORE,
     ),
+    route(
+        "/oauth/background-access",
+        &["POST"],
+        400,
+        SameOrigin,
+        NO_STORE,
+    ),
+    route(
+        "/oauth/background-access/withdraw",
+        &["POST"],
+        400,
+        SameOrigin,
+        NO_STORE,
+    ),
     route("/account", &["GET"], 303, SameOrigin, NO_STORE),
     route(
         "/account/sign-in",

@@ -10,6 +10,7 @@
 )]
 
 mod administrator;
+mod background_access;
 mod browser;
 mod documents;
 mod harness;

@@ -50,6 +50,10 @@ async fn the_server_document_lists_what_works() {
             "authorization_response_iss_parameter_supported": true,
             "client_id_metadata_document_supported": true,
             "protected_resources": [RESOURCE, OTHER_RESOURCE],
+            "offline_grants_endpoint": format!("{ISSUER}/oauth/offline-grants"),
+            "background_access_endpoint": format!("{ISSUER}/oauth/background-access"),
+            "background_access_withdrawal_endpoint":
+                format!("{ISSUER}/oauth/background-access/withdraw"),
         })
     );
 }

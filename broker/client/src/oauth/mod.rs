@@ -11,4 +11,4 @@ mod wire;
 pub use error::{ErrorCode, OAuthError};
 pub use grant::{CLIENT_ASSERTION_JWT, grant_type, previous_token, token_type};
 pub use scope::{InvalidScope, Scope};
-pub use wire::{ErrorBody, TokenResponse};
+pub use wire::{AccessState, BackgroundAccess, ErrorBody, TokenResponse};

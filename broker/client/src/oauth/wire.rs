@@ -48,6 +48,40 @@ impl fmt::Debug for TokenResponse {
     }
 }
 
+/// What a user has answered at one downstream about background jobs, as the server of a resource is
+/// told that he calls.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackgroundAccess {
+    /// The downstream's name.
+    pub downstream: String,
+    /// How it stands.
+    pub state: AccessState,
+    /// What jobs may do, while it stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
+    /// Since when his last answer stands there: seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<i64>,
+    /// Where he allows it, in his own browser. The link is made for him: nobody else can follow it.
+    pub authorization_uri: String,
+}
+
+/// How background access stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessState {
+    /// The user was never asked, or never allowed it.
+    None,
+    /// He allowed it here and is still at the identity provider.
+    Pending,
+    /// It works.
+    Active,
+    /// The identity provider refused the last renewal: he has to allow it again.
+    Failing,
+    /// He took it back.
+    Withdrawn,
+}
+
 /// The body of an error answer (RFC 6749 §5.2).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorBody {
@@ -91,6 +125,26 @@ mod tests {
         );
         let shown = format!("{response:?}");
         assert!(!shown.contains("secret"), "{shown}");
+    }
+
+    #[test]
+    fn background_access_that_was_never_allowed_says_where_to_allow_it_and_no_more() {
+        let access = BackgroundAccess {
+            downstream: "nextcloud".to_owned(),
+            state: AccessState::None,
+            scope: None,
+            since: None,
+            authorization_uri: "https://b.example/x".to_owned(),
+        };
+        let text = serde_json::to_string(&access).unwrap();
+        assert_eq!(
+            text,
+            r#"{"downstream":"nextcloud","state":"none","authorization_uri":"https://b.example/x"}"#
+        );
+        assert_eq!(
+            serde_json::from_str::<BackgroundAccess>(&text).unwrap(),
+            access
+        );
     }
 
     #[test]

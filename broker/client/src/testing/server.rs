@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Form, Json, Router};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, Uri};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -18,7 +18,8 @@ use super::FakeIssuer;
 use crate::ambient::{Clock, SystemClock};
 use crate::oauth::token_type;
 
-/// A running issuer on loopback: metadata, `/jwks` and `/token`. Stops when dropped.
+/// A running issuer on loopback: metadata, `/jwks`, `/token`, `/access` and `/access/withdraw`. Stops
+/// when dropped.
 ///
 /// The token endpoint answers every request with a fresh token for the `audience` asked, unless
 /// [`FakeServer::answer_token_requests_with`] says otherwise, and keeps what it was asked.
@@ -36,6 +37,8 @@ struct Shared {
     jwks_status: AtomicU16,
     answer: Mutex<Option<(StatusCode, Value)>>,
     token_requests: Mutex<Vec<RecordedRequest>>,
+    access_answer: Mutex<Option<(StatusCode, Value)>>,
+    access_requests: Mutex<Vec<(String, RecordedRequest)>>,
 }
 
 /// A request that the token endpoint got.
@@ -68,11 +71,15 @@ impl FakeServer {
             jwks_status: AtomicU16::new(StatusCode::OK.as_u16()),
             answer: Mutex::new(None),
             token_requests: Mutex::new(Vec::new()),
+            access_answer: Mutex::new(None),
+            access_requests: Mutex::new(Vec::new()),
         });
         let app = Router::new()
             .route("/.well-known/oauth-authorization-server", get(metadata))
             .route("/jwks", get(jwks))
             .route("/token", post(token))
+            .route("/access", post(access))
+            .route("/access/withdraw", post(access))
             .with_state(Arc::clone(&shared));
         let task = tokio::spawn(async move {
             // Ends only with the task.
@@ -122,6 +129,26 @@ impl FakeServer {
             .unwrap_or_else(PoisonError::into_inner) = Some((status, body));
     }
 
+    /// Lets the endpoints of background access answer with this from now on; without it, that there is
+    /// none.
+    pub fn answer_access_requests_with(&self, status: StatusCode, body: Value) {
+        *self
+            .shared
+            .access_answer
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some((status, body));
+    }
+
+    /// What the endpoints of background access were asked so far, each with its path.
+    #[must_use]
+    pub fn access_requests(&self) -> Vec<(String, RecordedRequest)> {
+        self.shared
+            .access_requests
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
     /// What `/token` was asked so far.
     #[must_use]
     pub fn token_requests(&self) -> Vec<RecordedRequest> {
@@ -147,6 +174,8 @@ async fn metadata(State(shared): State<Arc<Shared>>) -> Json<Value> {
         "authorization_endpoint": format!("{issuer}/authorize"),
         "token_endpoint": format!("{issuer}/token"),
         "jwks_uri": format!("{issuer}/jwks"),
+        "background_access_endpoint": format!("{issuer}/access"),
+        "background_access_withdrawal_endpoint": format!("{issuer}/access/withdraw"),
         "response_types_supported": ["code"],
         "code_challenge_methods_supported": ["S256"],
     }))
@@ -182,6 +211,32 @@ async fn token(
             "issued_token_type": token_type::ACCESS_TOKEN,
             "token_type": "Bearer", "expires_in": 60, "scope": scope,
         });
+        (StatusCode::OK, body)
+    });
+    (status, Json(body)).into_response()
+}
+
+async fn access(
+    State(shared): State<Arc<Shared>>,
+    uri: Uri,
+    headers: HeaderMap,
+    Form(form): Form<HashMap<String, String>>,
+) -> Response {
+    let audience = form.get("audience").cloned();
+    let request = RecordedRequest { headers, form };
+    shared
+        .access_requests
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .push((uri.path().to_owned(), request));
+    let answer = shared
+        .access_answer
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .clone();
+    let (status, body) = answer.unwrap_or_else(|| {
+        let link = format!("{}/allow?user=someone", shared.issuer.issuer());
+        let body = json!({"downstream": audience, "state": "none", "authorization_uri": link});
         (StatusCode::OK, body)
     });
     (status, Json(body)).into_response()

@@ -7,6 +7,7 @@
     reason = "helpers of tests, outside of #[test] functions"
 )]
 
+mod background;
 mod bearer;
 mod discovery;
 mod documentation;
