@@ -6,6 +6,7 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use broker_client::{
     ambient::{Clock, SystemClock},
+    background::BackgroundAccessClient,
     bearer::{ProtectedResource, ProtectedResourceError},
     exchange::TokenExchanger,
     http::{ClientAuthentication, HttpClient, HttpError, Options, is_secure},
@@ -16,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     config::{Broker, Config, Credentials},
-    credentials::{Basic, CredentialSource, Exchange, PassThrough},
+    credentials::{BackgroundOnly, Basic, CredentialSource, Exchange, PassThrough},
     health::Health,
     http::{self, Routers},
     metrics::Metrics,
@@ -42,11 +43,11 @@ pub enum BuildError {
     /// Pass-through without the second audience; the configuration's own check says it first.
     #[error("nextcloud.audience is missing")]
     Audience,
-    /// Exchange without a broker or without a client; the configuration's own check says it first.
+    /// No broker, or no client there, where one is needed; the configuration's own check says it first.
     #[error(
-        "nextcloud.credentials = \"exchange\" needs broker.client_id, and broker.client_secret or broker.client_assertion"
+        "nextcloud.credentials needs broker.client_id, and broker.client_secret or broker.client_assertion"
     )]
-    ExchangeClient,
+    BrokerClient,
 }
 
 /// Puts the gateway together.
@@ -69,7 +70,12 @@ pub fn build_at(
     clock: Arc<dyn Clock>,
     stopping: CancellationToken,
 ) -> Result<Routers, BuildError> {
-    let catalog = Arc::new(tools::catalog());
+    let catalog = Arc::new(match config.nextcloud.credentials {
+        Credentials::BackgroundOnly => tools::background_catalog(),
+        Credentials::Exchange | Credentials::Basic | Credentials::DangerPassThrough => {
+            tools::catalog()
+        }
+    });
     let metrics = Metrics::default();
     let transport = Arc::new(transport(config, clock, metrics.clone())?);
     let broker = match &config.broker {
@@ -220,19 +226,22 @@ fn credentials(
                 audience.ok_or(BuildError::Audience)?,
             ))
         }
-        Credentials::Exchange => {
+        Credentials::Exchange | Credentials::BackgroundOnly => {
             let settings = config.broker.as_ref();
             let client = settings.and_then(|broker| Some((broker, authentication(broker)?)));
             let (Some((http, resource)), Some((settings, authentication))) = (broker, client)
             else {
-                return Err(BuildError::ExchangeClient);
+                return Err(BuildError::BrokerClient);
             };
-            let exchanger = TokenExchanger::new(http.clone(), resource.discovery(), authentication);
-            Arc::new(Exchange::new(
-                transport,
-                exchanger,
-                settings.downstream.clone(),
-            ))
+            let (http, discovery) = (http.clone(), resource.discovery());
+            let downstream = &settings.downstream;
+            if config.nextcloud.credentials == Credentials::BackgroundOnly {
+                let broker = BackgroundAccessClient::new(http, discovery, authentication);
+                Arc::new(BackgroundOnly::new(broker, downstream))
+            } else {
+                let exchanger = TokenExchanger::new(http, discovery, authentication);
+                Arc::new(Exchange::new(transport, exchanger, downstream.clone()))
+            }
         }
     })
 }
@@ -265,7 +274,7 @@ fn warn_about_dangers(config: &Config) {
         (Credentials::Basic, None) => tracing::warn!(
             "basic without a broker: every program on this machine can act as the configured Nextcloud account"
         ),
-        (Credentials::Exchange, _) => {}
+        (Credentials::Exchange | Credentials::BackgroundOnly, _) => {}
     }
     if !is_secure(&config.nextcloud.url) {
         tracing::warn!("nextcloud.url is plain http: tokens can be read on the way");

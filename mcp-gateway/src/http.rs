@@ -37,6 +37,7 @@ use crate::{
     mcp::{
         self,
         calls::Calls,
+        elicitation,
         limit::{self, Limit},
         run::Runner,
         scopes::{self, ScopeCheck},
@@ -81,7 +82,10 @@ pub struct Routers {
 /// The whole gateway.
 pub fn routers(parts: Parts) -> Routers {
     let calls = Arc::new(Calls::default());
-    let mcp = Router::new().route_service(mcp::PATH, service(&parts, Arc::clone(&calls)));
+    let mut mcp = Router::new().route_service(mcp::PATH, service(&parts, Arc::clone(&calls)));
+    if parts.catalog.sends_visitors() {
+        mcp = mcp.layer(middleware::from_fn(elicitation::remember));
+    }
     let shared = Arc::new(parts.health);
     let metrics = Router::new()
         .route("/metrics", get(scrape))

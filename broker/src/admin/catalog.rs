@@ -61,6 +61,8 @@ pub struct DownstreamItem {
     token_lifetime: u64,
     /// Whether users may allow background jobs there.
     offline: bool,
+    /// Whether callers' sessions get tokens for it.
+    sessions: bool,
 }
 
 impl From<&StoredResource> for ResourceItem {
@@ -94,6 +96,7 @@ impl From<&Downstream> for DownstreamItem {
             strategy: downstream.strategy.as_str(),
             token_lifetime: downstream.token_lifetime.as_secs(),
             offline: downstream.offline,
+            sessions: downstream.sessions,
         }
     }
 }

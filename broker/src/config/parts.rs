@@ -68,6 +68,7 @@ impl Config {
             token_lifetime: entry.token_lifetime,
             exchange_scope: entry.exchange_scope.clone(),
             offline: entry.offline,
+            sessions: entry.sessions,
         });
         Catalog::new(resources.collect(), downstreams.collect())
     }

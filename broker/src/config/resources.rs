@@ -138,6 +138,11 @@ pub struct Downstream {
     /// `background = true`. With another strategy than `mint` it needs `upstream.offline` and
     /// `keys.encryption`.
     pub offline: bool,
+    /// Whether the sessions of callers get tokens for it, by the strategy.
+    ///
+    /// Default `true`. `BROKER__DOWNSTREAMS__0__SESSIONS`. `false` where background jobs alone may
+    /// reach it: then gateways have `credentials = "background_only"`. Needs `offline = true`.
+    pub sessions: bool,
 }
 
 impl Downstream {
@@ -154,6 +159,13 @@ impl Downstream {
         );
         let exchange_scope = exchange_scope(&mut section, strategy);
         let offline = section.or("offline", false);
+        let sessions = section.or("sessions", true);
+        if !sessions && !offline {
+            section.problem(
+                "sessions",
+                "is false, and so is offline: nobody could get a token; set offline = true",
+            );
+        }
         section.finish();
         let name = name?;
         Some(Self {
@@ -164,6 +176,7 @@ impl Downstream {
             token_lifetime,
             exchange_scope,
             offline,
+            sessions,
         })
     }
 }

@@ -161,6 +161,7 @@ mod tests {
             token_lifetime: Duration::from_mins(1),
             exchange_scope: Scope::new(),
             offline: false,
+            sessions: true,
         }
     }
 

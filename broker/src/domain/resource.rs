@@ -106,6 +106,8 @@ pub struct Downstream {
     pub exchange_scope: Scope,
     /// Whether users may allow background jobs to act for them there.
     pub offline: bool,
+    /// Whether callers' sessions get tokens for it; if not, background jobs alone do.
+    pub sessions: bool,
 }
 
 /// How a token for a downstream comes about (contract §4).

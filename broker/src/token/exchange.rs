@@ -2,7 +2,8 @@
 //!
 //! May the client exchange at all, is the subject token good and its session alive, is it for a
 //! resource that this client serves, may that resource's server reach the downstream: that is
-//! [`super::caller`]'s. Then: is the scope within the subject's (`invalid_scope`). How the token then comes about is [`crate::exchange`]'s matter.
+//! [`super::caller`]'s. Then: is the downstream for sessions (`invalid_target`), is the scope within the
+//! subject's (`invalid_scope`). How the token then comes about is [`crate::exchange`]'s matter.
 //!
 //! The decision does not read the database (but to note that a token was refused): keys, clients, resources and ended sessions are in memory. One audit
 //! row is committed before the answer leaves.
@@ -76,6 +77,12 @@ impl TokenEndpoint {
         let catalog = self.catalog.current();
         let presented = &request.presented;
         let (subject, downstream) = self.caller(&catalog, client, presented, event).await?;
+        if !downstream.sessions {
+            return Err(OAuthError::invalid_target(
+                "Tokens for this downstream are for background jobs only, which the user allows in \
+                 his own browser.",
+            ));
+        }
         let scope = request.scope.as_ref().unwrap_or(&subject.scope);
         if !scope.is_subset_of(&subject.scope) {
             return Err(OAuthError::invalid_scope(

@@ -212,6 +212,7 @@ async fn the_catalog_and_the_numbers_are_shown() {
             "name": "nextcloud", "uri": "http://nextcloud.example",
             "audience": "nextcloud-audience", "strategy": "mint", "token_lifetime": 60,
             "offline": true,
+            "sessions": true,
         })
     );
     assert_eq!(

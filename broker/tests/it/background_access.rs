@@ -305,3 +305,40 @@ async fn where_there_is_no_background_access_there_is_nothing_to_ask() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_downstream_for_background_jobs_alone_gives_sessions_nothing() {
+    let (broker, idp) = planned(|plan| {
+        with_peers(plan);
+        nextcloud(plan, |entry| entry.sessions = false);
+    })
+    .await;
+    let token = session(&broker, &idp).await;
+
+    let refused = broker.exchange(&token).await;
+
+    refused.assert_refused(400, "invalid_target");
+    assert!(
+        refused.body.contains("background jobs only"),
+        "{}",
+        refused.body
+    );
+    let row = broker.newest().await;
+    assert_eq!(row.kind, AuditKind::ExchangeRefused);
+    assert_eq!(row.outcome, Outcome::Refused(ErrorCode::InvalidTarget));
+    assert_eq!(row.sub, Some(alice(&idp)));
+    assert_eq!(broker.told(ACCESS, &token).await["state"], "none");
+    Browser::new(&broker).allow(&idp).await;
+    assert_eq!(broker.told(ACCESS, &token).await["state"], "active");
+    broker
+        .exchange(&token)
+        .await
+        .assert_refused(400, "invalid_target");
+    let grant = broker.offline_grants(&alice(&idp)).await.remove(0).id;
+    let granted = broker.exchange_offline(grant.as_str(), &[]).await;
+    assert_eq!(granted.status, StatusCode::OK, "{}", granted.body);
+    assert_eq!(
+        claims(granted.json()["access_token"].as_str().unwrap())["sub"],
+        "alice"
+    );
+}

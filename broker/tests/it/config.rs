@@ -764,3 +764,16 @@ fn background_access_needs_a_client_of_its_own_where_the_broker_does_not_mint() 
     let prompt = ("prompt".to_owned(), "consent".to_owned());
     assert_eq!(client.authorize_parameters, [prompt]);
 }
+
+#[test]
+fn a_downstream_without_sessions_is_for_background_jobs_or_for_nobody() {
+    assert_problem(
+        with("downstreams.sessions", false),
+        "downstreams[0].sessions",
+    );
+    let mut table: Table = EXAMPLE.parse().unwrap();
+    let downstream = first_table(table.get_mut("downstreams").unwrap());
+    downstream.insert("offline".to_owned(), true.into());
+    downstream.insert("sessions".to_owned(), false.into());
+    assert_eq!(problems(from_table(table, BTreeMap::new())), [""; 0]);
+}

@@ -601,6 +601,7 @@ fn plan() -> Plan {
         token_lifetime: Duration::from_mins(1),
         exchange_scope: Scope::new(),
         offline: name == "nextcloud",
+        sessions: true,
     };
     let login = [GrantType::AuthorizationCode, GrantType::RefreshToken];
     Plan {

@@ -88,10 +88,10 @@ pub struct Broker {
     /// Environment: `GATEWAY__BROKER__BACK_CHANNEL_URL`. Set it when the public name of the
     /// broker does not resolve inside the cluster.
     pub back_channel_url: Option<Url>,
-    /// The gateway's own client id at the broker. Needed with `exchange`.
+    /// The gateway's own client id at the broker. Needed with `exchange` and `background_only`.
     /// Environment: `GATEWAY__BROKER__CLIENT_ID`.
     pub client_id: Option<String>,
-    /// The secret of that client. With `exchange` this or `client_assertion` is needed.
+    /// The secret of that client. Where the id is needed, this or `client_assertion` is.
     /// Environment: `GATEWAY__BROKER__CLIENT_SECRET`, or `…__CLIENT_SECRET__FILE`.
     pub client_secret: Option<Secret>,
     /// The file with the token of the pod's Kubernetes service account, in place of a secret. It
@@ -136,6 +136,19 @@ pub enum Credentials {
     Basic,
     /// `danger_pass_through`: the caller's own token, verified first, is forwarded.
     DangerPassThrough,
+    /// `background_only`: not at all; users may let background jobs in.
+    BackgroundOnly,
+}
+
+impl Credentials {
+    /// Whether the gateway asks the broker as a client of its own.
+    #[must_use]
+    pub const fn needs_client(self) -> bool {
+        match self {
+            Self::Exchange | Self::BackgroundOnly => true,
+            Self::Basic | Self::DangerPassThrough => false,
+        }
+    }
 }
 
 /// `nextcloud.basic`: one Nextcloud account.

@@ -22,7 +22,10 @@ impl FromValue for Credentials {
             "exchange" => Ok(Self::Exchange),
             "basic" => Ok(Self::Basic),
             "danger_pass_through" => Ok(Self::DangerPassThrough),
-            _ => Err("has to be exchange, basic or danger_pass_through".to_owned()),
+            "background_only" => Ok(Self::BackgroundOnly),
+            _ => {
+                Err("has to be exchange, basic, danger_pass_through or background_only".to_owned())
+            }
         }
     }
 }
@@ -34,7 +37,7 @@ pub(super) fn config(mut root: Section<'_>) -> Option<Config> {
     let broker = if root.has("broker") {
         Some(broker(
             root.section("broker"),
-            credentials == Some(Credentials::Exchange),
+            credentials.is_some_and(Credentials::needs_client),
         ))
     } else {
         without_broker(&mut root, credentials, listen);
@@ -54,7 +57,9 @@ pub(super) fn config(mut root: Section<'_>) -> Option<Config> {
 /// Without a broker nobody is asked for a token, which only loopback makes bearable.
 fn without_broker(root: &mut Section<'_>, credentials: Option<Credentials>, listen: SocketAddr) {
     match credentials {
-        Some(Credentials::Exchange | Credentials::DangerPassThrough) => root.problem(
+        Some(
+            Credentials::Exchange | Credentials::DangerPassThrough | Credentials::BackgroundOnly,
+        ) => root.problem(
             "broker",
             "is missing: write [broker] with issuer, client_id and client_secret; only \
              nextcloud.credentials = \"basic\" works without it",

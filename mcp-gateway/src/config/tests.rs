@@ -185,6 +185,22 @@ fn pass_through_demands_the_second_audience() {
 }
 
 #[test]
+fn a_gateway_for_background_jobs_only_asks_the_broker_as_a_client() {
+    let environment = [("GATEWAY__NEXTCLOUD__CREDENTIALS", "background_only")];
+    let config = load(GOOD, &environment).expect("good");
+    assert_eq!(config.nextcloud.credentials, Credentials::BackgroundOnly);
+    let text = GOOD.replace("client_secret = \"s3cret\"", "");
+    assert_eq!(problems(&text, &environment), ["broker.client_secret"]);
+    let alone = r#"
+        [server]
+        public_url = "http://localhost:4282"
+        [nextcloud]
+        url = "http://localhost:8080"
+    "#;
+    assert_eq!(problems(alone, &environment), ["broker"]);
+}
+
+#[test]
 fn tokens_never_travel_in_the_clear_by_default() {
     let text = GOOD.replace("https://mcp.example", "http://mcp.example");
     assert_eq!(problems(&text, &[]), ["server.public_url"]);

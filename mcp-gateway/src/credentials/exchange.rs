@@ -112,7 +112,7 @@ impl Broker {
     }
 }
 
-fn token_of(call: &Call) -> Result<&broker_client::bearer::Caller, NoAccess> {
+pub(super) fn token_of(call: &Call) -> Result<&broker_client::bearer::Caller, NoAccess> {
     match &call.caller {
         Caller::Token(caller) => Ok(caller),
         Caller::SingleUser => Err(NoAccess {
@@ -143,7 +143,7 @@ fn word(error: Option<&ExchangeError>) -> &'static str {
     }
 }
 
-fn no_access(error: ExchangeError) -> NoAccess {
+pub(super) fn no_access(error: ExchangeError) -> NoAccess {
     let sentence = match &error {
         ExchangeError::Unavailable(_) => UNAVAILABLE,
         ExchangeError::Protocol(_) => MISCONFIGURED,

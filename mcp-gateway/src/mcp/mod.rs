@@ -1,7 +1,10 @@
-//! The MCP face: the server that answers (`server`), how it runs a call (`run`, `calls`), and what
-//! comes before it: the limit of each caller (`limit`) and the scope check (`scopes`).
+//! The MCP face: the server that answers, how it runs a call, and what comes before it.
+//!
+//! `server` answers; `run` and `calls` are about one call, `elicitation` about sending the user to a
+//! page during one; `limit` (of each caller) and `scopes` come before it.
 
 pub mod calls;
+pub mod elicitation;
 pub mod limit;
 pub mod run;
 pub mod scopes;

@@ -18,18 +18,14 @@ use rmcp::{
 };
 use serde_json::json;
 
+use super::elicitation::Way;
 use super::run::{Runner, call, caller, progress};
 use crate::{
     credentials::{Call, Caller, CredentialSource},
-    error::{ToolError, ToolErrorKind},
+    error::ToolErrorKind,
     nextcloud::{Client, NoAccess},
-    tools::{Catalog, Needs, Resource},
+    tools::{Catalog, Job, Needs, Outcome, Resource},
 };
-
-const INSTRUCTIONS: &str = "Tools for the user's own Nextcloud: files, notes and more. Everything \
-    happens as the signed-in user and is limited to what they allowed. Reading tools return an \
-    etag where changes need one: read before you change, and pass the etag on. When a tool fails, \
-    its answer says what to do next.";
 
 /// Answers MCP requests.
 #[derive(Clone)]
@@ -93,7 +89,7 @@ impl ServerHandler for Server {
         let implementation = Implementation::new("mcp-gateway", env!("CARGO_PKG_VERSION"));
         ServerConfig::new(capabilities)
             .with_server_info(implementation)
-            .with_instructions(INSTRUCTIONS)
+            .with_instructions(self.catalog.instructions())
     }
 
     fn get_tool(&self, name: &str) -> Option<Tool> {
@@ -131,14 +127,26 @@ impl ServerHandler for Server {
         if !self.is_allowed(tool.needs(), &call.caller) {
             return Err(not_allowed());
         }
+        let way = Way::of(&context);
         let work = async {
             // The arguments first: a call that cannot be made costs no credential.
-            let job = tool.prepare(request.arguments.unwrap_or_default())?;
-            job(self.client(&call, &context).await?).await
+            match tool.prepare(request.arguments.unwrap_or_default())? {
+                Job::Nextcloud(job) => {
+                    let client = self.client(&call, &context).await?;
+                    job(client).await.map(Outcome::Done)
+                }
+                Job::Background(job) => {
+                    let access = self.credentials.background_access(&call).await?;
+                    job(access, way.visits(request.input_responses.as_ref())).await
+                }
+            }
         };
-        let result = self.runner.run(&context, &call, work).await?;
-        // Every failure becomes a result that the model can read.
-        Ok(result.unwrap_or_else(ToolError::into_result).into())
+        match self.runner.run(&context, &call, work).await? {
+            Ok(Outcome::Done(result)) => Ok(result.into()),
+            Ok(Outcome::Visit(visit)) => way.ask(visit),
+            // Every failure becomes a result that the model can read.
+            Err(error) => Ok(error.into_result().into()),
+        }
     }
 
     async fn list_resources(

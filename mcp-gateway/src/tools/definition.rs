@@ -9,11 +9,14 @@ use broker_client::oauth::Scope;
 use futures_util::future::BoxFuture;
 use rmcp::model::{self, CallToolResult, JsonObject, ToolAnnotations};
 use schemars::JsonSchema;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::schema;
-use crate::{error::ToolError, nextcloud::Client};
+use super::{
+    schema,
+    visit::{Outcome, Visits},
+};
+use crate::{credentials::BackgroundAccess, error::ToolError, nextcloud::Client};
 
 /// Which scopes a token needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,9 +70,15 @@ impl Effect {
     }
 }
 
+type Done<T> = BoxFuture<'static, Result<T, ToolError>>;
+
 /// The rest of a call, once its arguments are good.
-pub(crate) type Job =
-    Box<dyn FnOnce(Client) -> BoxFuture<'static, Result<CallToolResult, ToolError>> + Send>;
+pub(crate) enum Job {
+    /// It works in Nextcloud, as the caller.
+    Nextcloud(Box<dyn FnOnce(Client) -> Done<CallToolResult> + Send>),
+    /// It is about the caller's background access, which the broker keeps.
+    Background(Box<dyn FnOnce(BackgroundAccess, Visits) -> Done<Outcome<CallToolResult>> + Send>),
+}
 
 type Prepare = dyn Fn(JsonObject) -> Result<Job, ToolError> + Send + Sync;
 
@@ -79,6 +88,7 @@ pub struct Tool {
     needs: Needs,
     effect: Effect,
     calls: &'static [&'static str],
+    sends_visitors: bool,
     prepare: Box<Prepare>,
 }
 
@@ -92,19 +102,42 @@ impl Tool {
         Fut: Future<Output = Result<O, ToolError>> + Send + 'static,
     {
         let prepare = move |arguments: JsonObject| {
-            let arguments: A =
-                serde_json::from_value(Value::Object(arguments)).map_err(|error| {
-                    ToolError::invalid(format!(
-                        "The arguments of {name} cannot be used: {error}. Look at the tool's input \
-                     schema and call it again."
-                    ))
-                })?;
-            let run = run.clone();
-            let job: Job = Box::new(move |client| {
+            let (arguments, run) = (read::<A>(name, arguments)?, run.clone());
+            Ok(Job::Nextcloud(Box::new(move |client| {
                 Box::pin(async move { structured(&run(client, arguments).await?) })
-            });
-            Ok(job)
+            })))
         };
+        Self::defined::<A, O>(name, effect, needs, Box::new(prepare))
+    }
+
+    /// A tool without arguments that is about the caller's background access. Everybody who is signed
+    /// in has a say in his own, so any scope will do.
+    pub(crate) fn background<O, F, Fut>(name: &'static str, effect: Effect, run: F) -> Self
+    where
+        O: Serialize + JsonSchema + Send + 'static,
+        F: Fn(BackgroundAccess, Visits) -> Fut + Clone + Send + Sync + 'static,
+        Fut: Future<Output = Result<Outcome<O>, ToolError>> + Send + 'static,
+    {
+        let prepare = move |arguments: JsonObject| {
+            let (NoArguments {}, run) = (read(name, arguments)?, run.clone());
+            Ok(Job::Background(Box::new(move |access, visits| {
+                Box::pin(async move {
+                    Ok(match run(access, visits).await? {
+                        Outcome::Done(output) => Outcome::Done(structured(&output)?),
+                        Outcome::Visit(visit) => Outcome::Visit(visit),
+                    })
+                })
+            })))
+        };
+        Self::defined::<NoArguments, O>(name, effect, Needs::AnyScope, Box::new(prepare))
+    }
+
+    fn defined<A: JsonSchema, O: JsonSchema + 'static>(
+        name: &'static str,
+        effect: Effect,
+        needs: Needs,
+        prepare: Box<Prepare>,
+    ) -> Self {
         let definition = model::Tool::new(name, "", schema::input::<A>())
             .with_raw_output_schema(schema::output::<O>())
             .with_annotations(effect.annotations());
@@ -113,7 +146,8 @@ impl Tool {
             needs,
             effect,
             calls: &[],
-            prepare: Box::new(prepare),
+            sends_visitors: false,
+            prepare,
         }
     }
 
@@ -129,12 +163,24 @@ impl Tool {
         self
     }
 
-    /// The requests that the tool makes at Nextcloud, in their order, for the documentation: method
+    /// The requests that the tool makes, mostly at Nextcloud, in their order, for the documentation: method
     /// and path with `{variables}`, then in words when one is made only sometimes.
     #[must_use]
     pub fn calls(mut self, calls: &'static [&'static str]) -> Self {
         self.calls = calls;
         self
+    }
+
+    /// The tool may send the user to a page before it can go on.
+    #[must_use]
+    pub(crate) fn visiting(mut self) -> Self {
+        self.sends_visitors = true;
+        self
+    }
+
+    /// What [`Tool::visiting`] was said.
+    pub(crate) fn sends_visitors(&self) -> bool {
+        self.sends_visitors
     }
 
     /// What [`Tool::calls`] was given.
@@ -175,6 +221,19 @@ impl Tool {
     pub(crate) fn prepare(&self, arguments: JsonObject) -> Result<Job, ToolError> {
         (self.prepare)(arguments)
     }
+}
+
+/// A tool that takes nothing.
+#[derive(Deserialize, JsonSchema)]
+struct NoArguments {}
+
+fn read<A: DeserializeOwned>(name: &str, arguments: JsonObject) -> Result<A, ToolError> {
+    serde_json::from_value(Value::Object(arguments)).map_err(|error| {
+        ToolError::invalid(format!(
+            "The arguments of {name} cannot be used: {error}. Look at the tool's input schema and \
+             call it again."
+        ))
+    })
 }
 
 fn structured(output: &impl Serialize) -> Result<CallToolResult, ToolError> {

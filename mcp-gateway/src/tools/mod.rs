@@ -14,16 +14,20 @@ mod definition;
 mod files;
 mod notes;
 mod page;
+mod provisioning;
 mod resource;
 mod schema;
 mod sharing;
 mod tables;
+mod visit;
 
 use std::collections::BTreeSet;
 
 use broker_client::oauth::Scope;
+pub(crate) use definition::Job;
 pub use definition::{Effect, Needs, Tool};
 pub use resource::{Contents, Resource, Variables};
+pub(crate) use visit::{Outcome, Visit, Visits};
 
 /// The tools and resources of one Nextcloud app.
 pub struct Family {
@@ -33,7 +37,20 @@ pub struct Family {
     pub resources: Vec<Resource>,
 }
 
-/// Every tool and resource of this server.
+/// What clients tell their models about the server.
+const INSTRUCTIONS: &str = "Tools for the user's own Nextcloud: files, notes and more. Everything \
+    happens as the signed-in user and is limited to what they allowed. Reading tools return an \
+    etag where changes need one: read before you change, and pass the etag on. When a tool fails, \
+    its answer says what to do next.";
+
+/// The same, of a server that lets background jobs in.
+const BACKGROUND_INSTRUCTIONS: &str = "The user decides here whether background jobs may work in \
+    their Nextcloud while they are away: provision_nextcloud_access begins it, \
+    check_provisioning_status tells how it stands, revoke_nextcloud_access ends it. Only the user \
+    can allow it, on a page in their own browser. Nothing in Nextcloud can be read or changed in \
+    this conversation.";
+
+/// Every tool and resource of a server that works in Nextcloud.
 #[must_use]
 pub fn catalog() -> Catalog {
     Catalog::new([
@@ -49,11 +66,23 @@ pub fn catalog() -> Catalog {
     ])
 }
 
+/// Every tool of a server that lets background jobs into Nextcloud and gives conversations nothing.
+///
+/// Tools that could only refuse would cost a model attention at every turn, so they are not there.
+#[must_use]
+pub fn background_catalog() -> Catalog {
+    Catalog {
+        instructions: BACKGROUND_INSTRUCTIONS,
+        ..Catalog::new([provisioning::family()])
+    }
+}
+
 /// The tools and resources, in a fixed order.
 pub struct Catalog {
     tools: Vec<Tool>,
     resources: Vec<Resource>,
     scopes: Scope,
+    instructions: &'static str,
 }
 
 impl Catalog {
@@ -75,6 +104,7 @@ impl Catalog {
             tools,
             resources,
             scopes,
+            instructions: INSTRUCTIONS,
         }
     }
 
@@ -104,6 +134,18 @@ impl Catalog {
             .find_map(|resource| Some((resource, resource.matches(uri)?)))
     }
 
+    /// When and how to use the tools, for the model.
+    #[must_use]
+    pub fn instructions(&self) -> &'static str {
+        self.instructions
+    }
+
+    /// Whether some tool may send the user to a page.
+    #[must_use]
+    pub fn sends_visitors(&self) -> bool {
+        self.tools.iter().any(Tool::sends_visitors)
+    }
+
     /// Every scope that some tool or resource asks for.
     #[must_use]
     pub fn scopes(&self) -> &Scope {
@@ -112,7 +154,8 @@ impl Catalog {
 
     /// The scopes that a token has to carry for `needs`: nothing is missing when it has them all.
     ///
-    /// For what any scope unlocks these are all scopes, unless the token has one already.
+    /// For what any scope unlocks these are all scopes, unless the token has one already. Where no tool
+    /// asks for a scope by name, any scope of the broker's is one.
     #[must_use]
     pub fn required(&self, needs: Needs, granted: &Scope) -> Scope {
         match needs {
@@ -178,7 +221,8 @@ mod tests {
     fn every_tool_tells_a_model_all_it_needs() {
         let catalog = catalog();
         let mut names = BTreeSet::new();
-        for tool in catalog.tools() {
+        let background = background_catalog();
+        for tool in catalog.tools().iter().chain(background.tools()) {
             let name = tool.name();
             assert!(names.insert(name.to_owned()), "{name} twice");
             let definition = tool.definition();
@@ -210,6 +254,27 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn background_access_is_managed_where_nothing_else_is_done() {
+        let catalog = background_catalog();
+        let names: Vec<_> = catalog.tools().iter().map(Tool::name).collect();
+        assert_eq!(
+            names,
+            [
+                "provision_nextcloud_access",
+                "revoke_nextcloud_access",
+                "check_provisioning_status",
+            ]
+        );
+        assert!(catalog.resources().is_empty() && catalog.scopes().is_empty());
+        for tool in catalog.tools() {
+            assert!(catalog.allows(tool.needs(), &scope("files.read")));
+            assert!(!catalog.allows(tool.needs(), &Scope::new()));
+            assert!(super::catalog().tool(tool.name()).is_none());
+        }
+        assert!(catalog.sends_visitors() && !super::catalog().sends_visitors());
     }
 
     #[test]

@@ -23,6 +23,7 @@ mod metrics;
 mod names;
 mod notes;
 mod protocol;
+mod provisioning;
 mod refusals;
 mod sharing;
 mod support;

@@ -314,6 +314,11 @@ impl Gateway {
         Self::of(issuer, nextcloud, routers)
     }
 
+    /// One that lets background jobs in, and conversations not.
+    pub(crate) async fn background_only() -> Self {
+        Self::with("", "credentials = \"background_only\"").await
+    }
+
     /// One without a broker, for a single user.
     pub(crate) async fn single_user() -> Self {
         let (issuer, nextcloud) = (FakeServer::start().await, FakeNextcloud::start().await);

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use mcp_gateway::error::{About, describe};
 use mcp_gateway::nextcloud::{Answer, Error};
-use mcp_gateway::tools::{Catalog, Effect, Needs, Resource, Tool, catalog};
+use mcp_gateway::tools::{Catalog, Effect, Needs, Resource, Tool, background_catalog, catalog};
 use serde_json::Value;
 
 const HEAD: &str = "\
@@ -31,7 +31,7 @@ fn path() -> PathBuf {
 #[test]
 fn the_document_says_what_the_code_does() {
     let written = std::fs::read_to_string(path()).expect("docs/tools.md");
-    let expected = document(&catalog());
+    let expected = document(&catalog(), &background_catalog());
     let difference = written
         .lines()
         .zip(expected.lines())
@@ -46,7 +46,7 @@ fn the_document_says_what_the_code_does() {
 #[test]
 #[ignore = "it writes docs/tools.md"]
 fn regenerate() {
-    std::fs::write(path(), document(&catalog())).expect("written");
+    std::fs::write(path(), document(&catalog(), &background_catalog())).expect("written");
 }
 
 #[test]
@@ -67,10 +67,11 @@ fn the_example_of_the_broker_offers_every_scope_that_a_tool_needs() {
 
 #[test]
 fn every_tool_and_resource_names_its_requests() {
-    let catalog = catalog();
+    let (catalog, background) = (catalog(), background_catalog());
     let tools = catalog
         .tools()
         .iter()
+        .chain(background.tools())
         .map(|tool| (tool.name(), tool.nextcloud_calls()));
     let resources = catalog.resources().iter();
     let resources = resources.map(|resource| (resource.uri(), resource.nextcloud_calls()));
@@ -90,7 +91,15 @@ fn every_tool_and_resource_names_its_requests() {
     }
 }
 
-fn document(catalog: &Catalog) -> String {
+const BACKGROUND: &str = "
+## Background access
+
+Offered where the gateway has `credentials = \"background_only\"`, and then alone: conversations get nothing from Nextcloud there, and
+the user decides whether background jobs do. Whose access it is, the token says. The requests are to the broker. A client that can send its
+user to a page (elicitation in URL mode) does that; another one is given the link.
+";
+
+fn document(catalog: &Catalog, background: &Catalog) -> String {
     let mut text = HEAD.to_owned();
     let mut heading = String::new();
     for tool in catalog.tools() {
@@ -99,6 +108,10 @@ fn document(catalog: &Catalog) -> String {
             let _written = write!(text, "\n## {app}\n");
             heading = app;
         }
+        text.push_str(&tool_section(tool));
+    }
+    text.push_str(BACKGROUND);
+    for tool in background.tools() {
         text.push_str(&tool_section(tool));
     }
     text.push_str("\n## Resources\n\n");

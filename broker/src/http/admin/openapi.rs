@@ -238,7 +238,7 @@ fn rest(document: &mut Document) {
         200,
         json!({"items": [{
             "name": "nextcloud", "uri": "https://cloud.example", "audience": "nextcloud",
-            "strategy": "mint", "token_lifetime": 60, "offline": false,
+            "strategy": "mint", "token_lifetime": 60, "offline": false, "sessions": true,
         }]}),
     );
     document.add("/admin/v1/downstreams", HttpMethod::Get, downstreams);
