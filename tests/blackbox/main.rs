@@ -14,6 +14,7 @@ mod admin;
 mod approval;
 mod at_rest;
 mod backup;
+mod background;
 mod calendar;
 mod check_downstream;
 mod consent;

@@ -5,13 +5,17 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use futures_util::future::BoxFuture;
 use reqwest::RequestBuilder;
-use rmcp::model::{CallToolRequestParams, ClientConfig, ProtocolVersion};
-use rmcp::service::RunningService;
+use rmcp::model::{
+    CallToolRequestParams, ClientConfig, ElicitRequestParams, ElicitResult, ElicitationAction,
+    ElicitationCapability, ErrorData, ProtocolVersion, UrlElicitationCapability,
+};
+use rmcp::service::{RequestContext, RunningService};
 use rmcp::transport::StreamableHttpClientTransport;
 use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
-use rmcp::{ClientLifecycleMode, ClientServiceExt as _, RoleClient};
+use rmcp::{ClientHandler, ClientLifecycleMode, ClientServiceExt as _, RoleClient, ServiceError};
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -49,9 +53,47 @@ impl Era {
     }
 }
 
+/// What a client does when the server asks it to send its user to a page; whether the user agreed.
+pub type OpenPage = Arc<dyn Fn(Url) -> BoxFuture<'static, bool> + Send + Sync>;
+
+/// What the SDK's client can do for a server.
+struct Abilities {
+    open_page: Option<OpenPage>,
+}
+
+impl ClientHandler for Abilities {
+    fn get_info(&self) -> ClientConfig {
+        let mut config = ClientConfig::default();
+        config.capabilities.elicitation = self
+            .open_page
+            .as_ref()
+            .map(|_| ElicitationCapability::new().with_url(UrlElicitationCapability::new()));
+        config
+    }
+
+    async fn create_elicitation(
+        &self,
+        request: ElicitRequestParams,
+        _: RequestContext<RoleClient>,
+    ) -> Result<ElicitResult, ErrorData> {
+        let agreed = match (request, &self.open_page) {
+            (ElicitRequestParams::UrlElicitationParams { url, .. }, Some(open)) => {
+                let url = Url::parse(&url)
+                    .map_err(|error| ErrorData::invalid_params(error.to_string(), None))?;
+                open(url).await
+            }
+            _ => false,
+        };
+        Ok(ElicitResult::new(if agreed {
+            ElicitationAction::Accept
+        } else {
+            ElicitationAction::Decline
+        }))
+    }
+}
+
 /// The SDK's client, connected with a bearer token.
-#[derive(Debug)]
-pub struct SdkClient(RunningService<RoleClient, ClientConfig>);
+pub struct SdkClient(RunningService<RoleClient, Abilities>);
 
 impl SdkClient {
     /// Connects and goes through the handshake of the era.
@@ -59,10 +101,32 @@ impl SdkClient {
     /// # Errors
     /// When the server refuses.
     pub async fn connect(url: &Url, token: &str, era: Era) -> Result<Self> {
+        Self::connect_with(url, token, era, None).await
+    }
+
+    /// The same as a client that opens pages for its user (elicitation in URL mode).
+    ///
+    /// # Errors
+    /// When the server refuses.
+    pub async fn connect_opening(
+        url: &Url,
+        token: &str,
+        era: Era,
+        open_page: OpenPage,
+    ) -> Result<Self> {
+        Self::connect_with(url, token, era, Some(open_page)).await
+    }
+
+    async fn connect_with(
+        url: &Url,
+        token: &str,
+        era: Era,
+        open_page: Option<OpenPage>,
+    ) -> Result<Self> {
         let config = StreamableHttpClientTransportConfig::with_uri(url.as_str()).auth_header(token);
         let http = reqwest::Client::builder().no_proxy().build()?;
         let transport = StreamableHttpClientTransport::with_client(http, config);
-        let service = ClientConfig::default()
+        let service = Abilities { open_page }
             .serve_with_lifecycle(transport, era.lifecycle())
             .await
             .with_context(|| format!("the SDK's client could not connect ({})", era.version()))?;
@@ -90,6 +154,25 @@ impl SdkClient {
         request.arguments = arguments.as_object().cloned();
         let result = self.0.call_tool(request).await?;
         Ok(serde_json::to_value(result)?)
+    }
+
+    /// Calls a tool that wants its user to open a page first, and says so with an error: the page.
+    ///
+    /// # Errors
+    /// When it answers in another way.
+    pub async fn call_wanting_a_page(&self, tool: &str) -> Result<Url> {
+        let request = CallToolRequestParams::new(tool.to_owned());
+        let error = match self.0.call_tool(request).await {
+            Ok(result) => return Err(anyhow!("{result:?}")),
+            Err(ServiceError::McpError(error)) => error,
+            Err(other) => return Err(other.into()),
+        };
+        ensure!(error.code.0 == -32042, "{error:?}");
+        let data = error.data.unwrap_or_default();
+        let url = data["elicitations"][0]["url"].as_str();
+        Ok(Url::parse(
+            url.with_context(|| format!("no page: {data}"))?,
+        )?)
     }
 
     /// The URIs of all resources.

@@ -87,6 +87,34 @@ impl Person {
         Ok(page)
     }
 
+    /// Opens a link to an account page, signs in where that is asked, and returns the page it leads to.
+    ///
+    /// # Errors
+    /// When the pages do not end, or lead to a client.
+    pub async fn visit(&self, url: &Url) -> Result<Page> {
+        let mut page = self.browser.open(url).await?.page()?;
+        for _ in 0..MAX_PAGES {
+            let form = if page.password_form().is_some() {
+                self.credentials(&page)?
+            } else if let Ok(sign_in) = page.form_with("to") {
+                sign_in
+            } else {
+                return Ok(page);
+            };
+            page = self.browser.submit(&form).await?.page()?;
+        }
+        bail!("the sign-in does not end: {}", page.describe())
+    }
+
+    /// Presses a button of the page that asks for background access, and returns the next page.
+    ///
+    /// # Errors
+    /// When the page does not ask.
+    pub async fn decide(&self, page: &Page, button: &str) -> Result<Page> {
+        let form = page.form()?.press("decision", button)?;
+        self.browser.submit(&form).await?.page()
+    }
+
     /// Agrees on the consent page, and returns the login page of the identity provider.
     ///
     /// # Errors
