@@ -13,6 +13,7 @@ mod accounts;
 mod admin;
 mod approval;
 mod at_rest;
+mod background_tokens;
 mod backup;
 mod background;
 mod calendar;

@@ -19,7 +19,8 @@ use url::Url;
 
 pub use self::addresses::Addresses;
 use self::config::{
-    BROKER_CLIENT_ID, GATEWAY_CLIENT_ID, NEXTCLOUD, Secrets, UpstreamConfig, UpstreamKind,
+    BROKER_CLIENT_ID, GATEWAY_CLIENT_ID, NEXTCLOUD, OFFLINE_CLIENT_ID, Secrets, UpstreamConfig,
+    UpstreamKind,
 };
 use crate::idp::{IdpHandle, IdpOptions, User};
 use crate::nextcloud::{
@@ -377,6 +378,7 @@ async fn start_idp(
         users: options.users.clone(),
         client_id: BROKER_CLIENT_ID.to_owned(),
         client_secret: Some(secrets.upstream.clone()),
+        offline_client: Some((OFFLINE_CLIENT_ID.to_owned(), secrets.offline.clone())),
         redirect_uris: ["/oauth/callback", "/oauth/callback-nextcloud"]
             .map(|path| format!("{issuer}{path}"))
             .to_vec(),

@@ -5,7 +5,8 @@
 //! tokens, rotating refresh tokens, token exchange. Faults can be ordered per user, so that tests
 //! that share one provider do not disturb each other.
 //!
-//! It leaves consent to the broker, which is its only client, and forgets everything when it stops.
+//! It leaves consent to the broker, which is its only client (or two: one more for background access),
+//! and forgets everything when it stops.
 
 mod authorize;
 mod fault;
@@ -77,10 +78,12 @@ pub struct IdpOptions {
     pub port: u16,
     /// Who can log in.
     pub users: Vec<User>,
-    /// The one client, the broker.
+    /// The broker's client.
     pub client_id: String,
     /// Its secret; `None` makes it a public client.
     pub client_secret: Option<String>,
+    /// Id and secret of the broker's second client, for background access, if it has one.
+    pub offline_client: Option<(String, String)>,
     /// Where codes may be sent, compared as strings.
     pub redirect_uris: Vec<String>,
     /// Audiences that a token may be exchanged for (RFC 8693).
@@ -154,6 +157,18 @@ impl IdpHandle {
     #[must_use]
     pub fn issued(&self) -> Vec<String> {
         self.state.issued()
+    }
+
+    /// How often new tokens were asked for with a refresh token of this user.
+    #[must_use]
+    pub fn refreshes(&self, user: &str) -> usize {
+        self.state.refreshes(user)
+    }
+
+    /// How many refresh tokens of this user are good.
+    #[must_use]
+    pub fn refresh_tokens(&self, user: &str) -> usize {
+        self.state.refresh_tokens(user)
     }
 
     /// The query of every authorization request that was accepted, oldest first.

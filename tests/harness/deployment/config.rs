@@ -19,11 +19,15 @@ pub(super) const NEXTCLOUD: &str = "nextcloud";
 /// The broker's client id at the identity provider.
 pub(super) const BROKER_CLIENT_ID: &str = "mcp-token-broker";
 
+/// The same of the one for background access.
+pub(super) const OFFLINE_CLIENT_ID: &str = "mcp-token-broker-offline";
+
 /// Secrets that the parts share.
 #[derive(Clone, Debug)]
 pub(super) struct Secrets {
     pub(super) gateway: String,
     pub(super) upstream: String,
+    pub(super) offline: String,
 }
 
 impl Secrets {
@@ -31,6 +35,7 @@ impl Secrets {
         Self {
             gateway: random::token(),
             upstream: random::token(),
+            offline: random::token(),
         }
     }
 }
@@ -126,6 +131,12 @@ pub(super) fn broker(
         for (key, value) in keys {
             config["upstream"][key] = value;
         }
+    }
+    if options.strategy == "upstream_exchange" && options.upstream.is_none() {
+        config["upstream"]["offline"] = json!({
+            "client_id": OFFLINE_CLIENT_ID,
+            "client_secret": secrets.offline,
+        });
     }
     if let Some(adjust) = &options.adjust_broker {
         adjust(&mut config, addresses);

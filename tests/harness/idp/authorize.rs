@@ -31,10 +31,11 @@ pub(super) async fn authorize(
     let get = |name: &str| parameters.get(name).map(|value| (*value).to_owned());
 
     // RFC 6749 §4.1.2.1: an unknown client or redirect URI is told to the person, never redirected.
-    let known = get("client_id").as_deref() == Some(state.options().client_id.as_str());
-    let redirect_uri = get("redirect_uri")
-        .filter(|candidate| known && state.options().redirect_uris.contains(candidate));
-    let Some(redirect_uri) = redirect_uri else {
+    let asked = get("client_id");
+    let client = asked.as_deref().and_then(|id| state.client(id));
+    let redirect_uri =
+        get("redirect_uri").filter(|candidate| state.options().redirect_uris.contains(candidate));
+    let (Some((client_id, secret)), Some(redirect_uri)) = (client, redirect_uri) else {
         return (
             StatusCode::BAD_REQUEST,
             pages::problem("The client or its redirect URI is not registered here."),
@@ -42,6 +43,7 @@ pub(super) async fn authorize(
             .into_response();
     };
     let request = Pending {
+        client_id: client_id.to_owned(),
         redirect_uri,
         state: get("state"),
         nonce: get("nonce"),
@@ -58,7 +60,7 @@ pub(super) async fn authorize(
     if request.challenge.is_some() && method.as_deref() != Some("S256") {
         return refuse(&state, &request, "invalid_request");
     }
-    if request.challenge.is_none() && state.options().client_secret.is_none() {
+    if request.challenge.is_none() && secret.is_none() {
         return refuse(&state, &request, "invalid_request");
     }
 

@@ -11,6 +11,8 @@ pub enum Fault {
     SlowTokenEndpoint(Duration),
     /// The token endpoint answers 500 with an HTML page.
     BrokenTokenEndpoint,
+    /// The tokens that a code brings are over at once; those of a refresh are not.
+    ShortFirstTokens,
     /// The ID token carries another nonce than the request.
     WrongNonce,
     /// The ID token carries another issuer.

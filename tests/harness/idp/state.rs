@@ -18,6 +18,7 @@ pub(super) const TOKEN_LIFETIME: u64 = 300;
 /// An accepted authorization request that waits for a login.
 #[derive(Clone, Debug)]
 pub(super) struct Pending {
+    pub(super) client_id: String,
     pub(super) redirect_uri: String,
     pub(super) state: Option<String>,
     pub(super) nonce: Option<String>,
@@ -52,6 +53,7 @@ struct Memory {
     access_tokens: HashMap<String, (String, u64)>,
     revoked: HashSet<String>,
     codes_issued: HashMap<String, usize>,
+    refreshes: HashMap<String, usize>,
     requests: Vec<Vec<(String, String)>>,
     issued: Vec<String>,
 }
@@ -182,21 +184,56 @@ impl IdpState {
         self.memory.lock().unwrap().issued.clone()
     }
 
-    /// Takes the refresh token out: each use rotates it.
-    pub(super) fn take_refresh_token(&self, token: &str) -> Option<Grant> {
-        self.memory.lock().unwrap().refresh_tokens.remove(token)
+    /// Takes the refresh token out: each use rotates it. It is good for the client that it was issued
+    /// to.
+    pub(super) fn take_refresh_token(&self, token: &str, client_id: &str) -> Option<Grant> {
+        let mut memory = self.memory.lock().unwrap();
+        let grant = memory.refresh_tokens.get(token)?;
+        if grant.request.client_id != client_id {
+            return None;
+        }
+        let grant = memory.refresh_tokens.remove(token)?;
+        *memory.refreshes.entry(grant.user.clone()).or_default() += 1;
+        Some(grant)
     }
 
-    /// A JWT access token for `audience`; remembered, so that it can be revoked.
-    pub(super) fn issue_access_token(&self, user: &User, audience: &str, scope: &str) -> String {
+    pub(super) fn refreshes(&self, user: &str) -> usize {
+        let memory = self.memory.lock().unwrap();
+        memory.refreshes.get(user).copied().unwrap_or_default()
+    }
+
+    pub(super) fn refresh_tokens(&self, user: &str) -> usize {
+        let memory = self.memory.lock().unwrap();
+        let tokens = memory.refresh_tokens.values();
+        tokens.filter(|grant| grant.user == user).count()
+    }
+
+    /// The client with this id: its own, as configured, and its secret.
+    pub(super) fn client(&self, id: &str) -> Option<(&str, Option<&str>)> {
+        let options = &self.options;
+        if id == options.client_id {
+            return Some((&options.client_id, options.client_secret.as_deref()));
+        }
+        let (offline, secret) = options.offline_client.as_ref()?;
+        (id == offline).then_some((offline, Some(secret)))
+    }
+
+    /// A JWT access token of `client_id` for `audience`; remembered, so that it can be revoked.
+    pub(super) fn issue_access_token(
+        &self,
+        user: &User,
+        client_id: &str,
+        audience: &str,
+        scope: &str,
+    ) -> String {
         let now = random::unix_now();
         let expires = now + TOKEN_LIFETIME;
         let token = self.key.sign(
             "at+jwt",
             &json!({
                 "iss": self.issuer, "sub": user.subject, "aud": audience, "exp": expires,
-                "iat": now, "jti": random::token(), "client_id": self.options.client_id,
-                "azp": self.options.client_id, "scope": scope,
+                "iat": now, "jti": random::token(), "client_id": client_id,
+                "azp": client_id, "scope": scope,
                 "preferred_username": user.name,
             }),
         );

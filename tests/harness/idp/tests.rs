@@ -20,6 +20,7 @@ async fn start() -> Result<IdpHandle> {
         users: User::defaults(),
         client_id: "client".to_owned(),
         client_secret: Some("secret".to_owned()),
+        offline_client: None,
         redirect_uris: vec![REDIRECT_URI.to_owned()],
         exchange_audiences: vec!["nextcloud".to_owned()],
     })

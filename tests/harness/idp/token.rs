@@ -32,30 +32,36 @@ pub(super) async fn token(
     headers: HeaderMap,
     Form(form): Form<Parameters>,
 ) -> Response {
-    if let Err(refusal) = authenticate(&state, &headers, &form) {
-        return *refusal;
-    }
+    let client_id = match authenticate(&state, &headers, &form) {
+        Ok(client_id) => client_id,
+        Err(refusal) => return *refusal,
+    };
     let answer = match form.get("grant_type").map(String::as_str) {
-        Some("authorization_code") => redeem(&state, &form).await,
-        Some("refresh_token") => refresh(&state, &form).await,
-        Some(TOKEN_EXCHANGE) => exchange(&state, &form).await,
+        Some("authorization_code") => redeem(&state, client_id, &form).await,
+        Some("refresh_token") => refresh(&state, client_id, &form).await,
+        Some(TOKEN_EXCHANGE) => exchange(&state, client_id, &form).await,
         _ => Err(bad_request("unsupported_grant_type", "No such grant here.")),
     };
     answer.unwrap_or_else(|refusal| *refusal)
 }
 
-/// Basic, post or, for a public client, nothing (RFC 6749 §2.3.1).
-fn authenticate(state: &IdpState, headers: &HeaderMap, form: &Parameters) -> Answer<()> {
-    let options = state.options();
+/// The client's id; Basic, post or, for a public client, nothing (RFC 6749 §2.3.1).
+fn authenticate<'a>(
+    state: &'a IdpState,
+    headers: &HeaderMap,
+    form: &Parameters,
+) -> Answer<&'a str> {
     let given = basic_credentials(headers).or_else(|| {
         Some((
             form.get("client_id")?.clone(),
             form.get("client_secret").cloned(),
         ))
     });
-    let expected = (options.client_id.clone(), options.client_secret.clone());
-    if given == Some(expected) {
-        return Ok(());
+    if let Some((id, secret)) = given
+        && let Some((known, expected)) = state.client(&id)
+        && secret.as_deref() == expected
+    {
+        return Ok(known);
     }
     let mut refusal = oauth_error(
         StatusCode::UNAUTHORIZED,
@@ -86,7 +92,7 @@ fn form_decode(text: &str) -> Option<String> {
     pairs.into_iter().next().map(|(_, value)| value)
 }
 
-async fn redeem(state: &IdpState, form: &Parameters) -> Answer {
+async fn redeem(state: &IdpState, client_id: &str, form: &Parameters) -> Answer {
     let refusal = || {
         bad_request(
             "invalid_grant",
@@ -95,6 +101,9 @@ async fn redeem(state: &IdpState, form: &Parameters) -> Answer {
     };
     let code = form.get("code").ok_or_else(refusal)?;
     let grant = state.take_code(code).ok_or_else(refusal)?;
+    if grant.request.client_id != client_id {
+        return Err(refusal());
+    }
     if form.get("redirect_uri") != Some(&grant.request.redirect_uri) {
         return Err(bad_request(
             "invalid_grant",
@@ -116,15 +125,17 @@ async fn redeem(state: &IdpState, form: &Parameters) -> Answer {
     respond(state, &grant, FirstTokens::Yes)
 }
 
-async fn refresh(state: &IdpState, form: &Parameters) -> Answer {
+async fn refresh(state: &IdpState, client_id: &str, form: &Parameters) -> Answer {
     let refusal = || bad_request("invalid_grant", "The refresh token is not known.");
     let token = form.get("refresh_token").ok_or_else(refusal)?;
-    let grant = state.take_refresh_token(token).ok_or_else(refusal)?;
+    let grant = state
+        .take_refresh_token(token, client_id)
+        .ok_or_else(refusal)?;
     misbehave(state, &grant.user).await?;
     respond(state, &grant, FirstTokens::No)
 }
 
-async fn exchange(state: &IdpState, form: &Parameters) -> Answer {
+async fn exchange(state: &IdpState, client_id: &str, form: &Parameters) -> Answer {
     let token = form.get("subject_token").filter(|_| {
         form.get("subject_token_type")
             .is_some_and(|kind| kind == ACCESS_TOKEN_TYPE)
@@ -139,7 +150,7 @@ async fn exchange(state: &IdpState, form: &Parameters) -> Answer {
     misbehave(state, &user.name).await?;
     let scope = form.get("scope").map_or("openid", String::as_str);
     Ok(Json(json!({
-        "access_token": state.issue_access_token(&user, audience, scope),
+        "access_token": state.issue_access_token(&user, client_id, audience, scope),
         "issued_token_type": ACCESS_TOKEN_TYPE,
         "token_type": "Bearer",
         "expires_in": TOKEN_LIFETIME,
@@ -160,10 +171,13 @@ fn respond(state: &IdpState, grant: &Grant, first: FirstTokens) -> Answer {
         .ok_or_else(|| bad_request("invalid_grant", "The user is gone."))?;
     let scope = &grant.request.scope;
     let asked = |name: &str| scope.split(' ').any(|scope| scope == name);
+    let client_id = &grant.request.client_id;
+    let is_short =
+        first == FirstTokens::Yes && state.faults().has(&grant.user, &Fault::ShortFirstTokens);
     let mut body = json!({
-        "access_token": state.issue_access_token(user, &state.options().client_id, scope),
+        "access_token": state.issue_access_token(user, client_id, client_id, scope),
         "token_type": "Bearer",
-        "expires_in": TOKEN_LIFETIME,
+        "expires_in": if is_short { 0 } else { TOKEN_LIFETIME },
         "scope": scope,
     });
     if asked("openid") && first == FirstTokens::Yes {
@@ -182,7 +196,7 @@ fn id_token(state: &IdpState, user: &User, grant: &Grant) -> String {
     let mut claims = user_claims(user, &grant.request.scope);
     let set = |claims: &mut Value, name: &str, value: Value| claims[name] = value;
     set(&mut claims, "iss", json!(state.issuer()));
-    set(&mut claims, "aud", json!(state.options().client_id));
+    set(&mut claims, "aud", json!(grant.request.client_id));
     set(&mut claims, "iat", json!(now));
     set(&mut claims, "auth_time", json!(now));
     set(&mut claims, "exp", json!(now + TOKEN_LIFETIME));
