@@ -7,6 +7,8 @@
 
 #[path = "tidy/examples.rs"]
 mod examples;
+#[path = "tidy/metrics.rs"]
+mod metrics;
 #[path = "tidy/rules.rs"]
 mod rules;
 #[path = "tidy/scan.rs"]
@@ -145,6 +147,30 @@ fn every_link_in_the_documents_leads_somewhere() {
     expect_none(&rules::links(&files(&[".md"]), |path| {
         root.join(path).exists()
     }));
+}
+
+#[test]
+fn alerts_and_dashboard_ask_for_metrics_that_exist() {
+    let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
+    let documented = metrics::documented(&read("docs/operations.md"));
+    assert!(documented.len() > 20, "{documented:?}");
+    let dashboard = read("deploy/grafana/mcp-token-broker.json");
+    for (path, text) in [
+        ("alerts", read("deploy/prometheus/alerts.yml")),
+        ("dashboard", dashboard.clone()),
+    ] {
+        let asked = metrics::asked_for(&text);
+        assert!(asked.len() > 10, "{path}: {asked:?}");
+        let unknown: Vec<_> = asked.difference(&documented).collect();
+        assert!(unknown.is_empty(), "{path} asks for {unknown:?}");
+    }
+    // And the dashboard shows all there is.
+    let shown = metrics::asked_for(&dashboard);
+    let missing: Vec<_> = documented
+        .difference(&shown)
+        .filter(|name| !name.ends_with("http_request_duration_seconds"))
+        .collect();
+    assert!(missing.is_empty(), "the dashboard lacks {missing:?}");
 }
 
 #[test]
