@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from typing import Any
@@ -345,6 +346,15 @@ def test_a_changed_configuration_or_secret_makes_new_pods() -> None:
     assert annotations({}) == before
     assert annotations({"broker.config": {"tokens": {"login": "5m"}}}) != before
     assert annotations({"secret.data.upstream-client-secret": "another"}) != before
+
+
+def test_alerts_and_dashboards_are_those_of_the_repository() -> None:
+    (rule,) = rendered("large").of("PrometheusRule")
+    assert rule["spec"] == yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())
+    dashboards = rendered("large").one("ConfigMap", "-dashboards")["data"]
+    files = {path.name: path.read_text() for path in (ROOT / "deploy/grafana").glob("*.json")}
+    assert dashboards.keys() == files.keys() != set()
+    assert all(json.loads(dashboards[name]) == json.loads(text) for name, text in files.items())
 
 
 # --- Upgrades ---------------------------------------------------------------------------------------
