@@ -8,7 +8,7 @@ use harness::client::Tokens;
 use harness::deployment::Deployment;
 use tokio::process::Command;
 
-use crate::support::{Agent, bad_request, binaries, own, refusal, run};
+use crate::support::{Agent, bad_request, binaries, on_sqlite, own, refusal, run};
 
 /// Runs `broker` with the configuration of `deployment`.
 async fn broker(deployment: &Deployment, arguments: &[&str]) -> Result<Output> {
@@ -131,11 +131,7 @@ fn a_restored_database_without_its_key_does_not_start_and_names_the_key() -> Res
 #[test]
 fn a_backup_overwrites_nothing() -> Result<()> {
     run(async {
-        let deployment = own("backup-taken", |options| {
-            let file = options.data_dir.join("broker.db");
-            options.database = format!("sqlite:{}", file.display());
-        })
-        .await?;
+        let deployment = own("backup-taken", on_sqlite).await?;
         let taken = deployment.data_dir().join("broker.toml");
         let output = broker(&deployment, &["backup", taken.to_str().unwrap()]).await?;
         assert!(!output.status.success());

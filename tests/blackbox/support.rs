@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, anyhow};
 use harness::browser::Browser;
 use harness::client::{Credentials, OAuthClient, Pending, Resource, Server, Tokens};
+use harness::database;
 use harness::deployment::{Addresses, Deployment, Options};
 use harness::http::{Answer, Http};
 use harness::idp::User;
@@ -62,7 +63,7 @@ pub(crate) async fn binaries() -> Result<&'static Binaries> {
     built.as_ref().map_err(|error| anyhow!(error.clone()))
 }
 
-/// An installation for one test alone.
+/// An installation for one test alone; on PostgreSQL where a server is given, else on SQLite.
 pub(crate) async fn own(name: &str, change: impl FnOnce(&mut Options)) -> Result<Deployment> {
     let binaries = binaries().await?;
     let mut options = Options::new(&run_dir()?.join(name));
@@ -80,8 +81,18 @@ pub(crate) async fn own(name: &str, change: impl FnOnce(&mut Options)) -> Result
     // Everything our own code says: the search for tokens in the logs should have something to find.
     let filter = "info,broker=trace,mcp_gateway=trace,broker_client=trace";
     filter.clone_into(&mut options.log_filter);
+    if let Some(server) = std::env::var_os("TEST_POSTGRES_URL") {
+        let server = server.to_str().context("TEST_POSTGRES_URL is no text")?;
+        let schema = format!("blackbox_{}", name.replace('-', "_"));
+        options.database = database::fresh_schema(server, &schema).await?;
+    }
     change(&mut options);
     Deployment::start(binaries, options).await
+}
+
+/// On SQLite whatever the others use, where a test is about its files.
+pub(crate) fn on_sqlite(options: &mut Options) {
+    options.database = Options::new(&options.data_dir).database;
 }
 
 /// Makes one more change to the broker's configuration.

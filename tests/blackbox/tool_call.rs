@@ -9,7 +9,7 @@ use harness::nextcloud::SeenRequest;
 use harness::sinks::Sinks;
 use serde_json::{Value, json};
 
-use crate::support::{Agent, OTHER_RESOURCE, own, run, shared};
+use crate::support::{Agent, OTHER_RESOURCE, on_sqlite, own, run, shared};
 
 const CREATE: &str = "nc_notes_create_note";
 const GET: &str = "nc_notes_get_note";
@@ -264,7 +264,7 @@ fn an_error_of_nextcloud_becomes_a_sentence_for_the_model() -> Result<()> {
 fn no_token_is_left_in_the_database_the_logs_or_an_answer() -> Result<()> {
     run(async {
         // An installation of its own, so that everything in it came from this test.
-        let deployment = own("sinks", |_| ()).await?;
+        let deployment = own("sinks", on_sqlite).await?;
         let agent = Agent::new(&deployment).await?;
         let person = agent.person("alice")?;
         let pending = agent.pending()?;
