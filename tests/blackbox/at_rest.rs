@@ -182,6 +182,9 @@ async fn assert_nothing_in_clear(
         .context("no refresh token")?;
     let hash = digest(&SHA256, refresh_token.as_bytes());
     assert!(is_in("refresh_tokens.", hash.as_ref()));
+    if deployment.strategy() == "upstream_exchange" {
+        assert!(is_in("offline_tokens.", b"1"), "no refresh token is kept");
+    }
     Ok(())
 }
 
@@ -198,7 +201,7 @@ async fn check(name: &str, database: Option<String>, change: Change) -> Result<(
     let mut secrets = Secrets(BTreeSet::new());
     let tokens = use_it(&agent, &mut secrets).await?;
     match deployment.strategy() {
-        "mint" => work_in_the_background(&agent, &mut secrets).await?,
+        "mint" | "upstream_exchange" => work_in_the_background(&agent, &mut secrets).await?,
         "session" => renew(&deployment, &agent).await?,
         _ => {}
     }
@@ -224,8 +227,10 @@ fn mint(options: &mut Options) {
     });
 }
 
+/// The same; the provider's refresh token for it is kept.
 fn upstream_exchange(options: &mut Options) {
     "upstream_exchange".clone_into(&mut options.strategy);
+    mint(options);
 }
 
 /// With tokens that are JWTs, which a search for their shape finds too.
