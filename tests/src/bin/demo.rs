@@ -47,7 +47,12 @@ struct Arguments {
     #[arg(long, value_name = "ID", requires = "upstream")]
     upstream_client_id: Option<String>,
     /// The broker's client secret at that provider.
-    #[arg(long, value_name = "SECRET", requires = "upstream")]
+    #[arg(
+        long,
+        allow_hyphen_values = true,
+        value_name = "SECRET",
+        requires = "upstream"
+    )]
     upstream_client_secret: Option<String>,
     /// The claim of the provider's ID token that is the Nextcloud user id.
     #[arg(long, value_name = "CLAIM", default_value = "preferred_username")]
