@@ -10,9 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::ambient::Ambient;
-use crate::domain::{Actor, AuditEvent, AuditKind, EndReason};
+use crate::domain::{Actor, AuditEvent, AuditKind, EndReason, RequestInfo};
 use crate::live::Live;
 use crate::nextcloud::{Account, Nextcloud, NextcloudError};
+use crate::offline_tokens::OfflineTokens;
 use crate::storage::{Lease, Store, StoreError, WatchedAccount};
 
 /// The most accounts asked about in one turn; with the pause between turns, the most in a second.
@@ -34,6 +35,7 @@ struct Inner {
     store: Store,
     live: Live,
     nextcloud: Nextcloud,
+    offline_tokens: OfflineTokens,
     ambient: Ambient,
     interval: Duration,
     holder: [u8; 16],
@@ -73,6 +75,7 @@ impl AccountWatch {
         store: Store,
         live: Live,
         nextcloud: Nextcloud,
+        offline_tokens: OfflineTokens,
         ambient: Ambient,
         interval: Duration,
     ) -> Self {
@@ -82,6 +85,7 @@ impl AccountWatch {
                 store,
                 live,
                 nextcloud,
+                offline_tokens,
                 ambient,
                 interval,
                 holder,
@@ -148,6 +152,7 @@ impl AccountWatch {
         if !transaction.end_account(account, now).await? {
             return Ok(());
         }
+        let tokens = transaction.offline_tokens_of(&account.sub, None).await?;
         let ended = transaction
             .end_all_of_user(&account.sub, EndReason::AccountGone, now)
             .await?;
@@ -166,6 +171,7 @@ impl AccountWatch {
         );
         transaction.append_audit(&[event]).await?;
         transaction.commit().await?;
+        inner.offline_tokens.revoke(tokens, &RequestInfo::default());
         tracing::info!(
             sub = account.sub.as_str(),
             reason = loss.as_str(),

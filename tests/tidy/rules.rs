@@ -15,10 +15,10 @@ pub(crate) const BROKER_LAYERS: [&[&str]; 21] = [
     &["vault"],
     &["keys"],
     &["nextcloud"],
-    &["accounts"],
     &["upstream"],
     &["upstream_tokens"],
     &["offline_tokens"],
+    &["accounts"],
     &["exchange"],
     &["clients"],
     &[

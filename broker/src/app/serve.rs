@@ -196,6 +196,7 @@ fn account_watch(parts: &Parts, config: &Config) -> Option<AccountWatch> {
         parts.store.clone(),
         parts.live.clone(),
         nextcloud,
+        parts.offline_tokens.clone(),
         parts.ambient.clone(),
         interval,
     ))

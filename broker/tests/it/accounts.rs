@@ -13,11 +13,12 @@ use crate::nextcloud::FakeNextcloud;
 
 const INTERVAL: Duration = Duration::from_mins(5);
 
-fn watch(broker: &Broker) -> AccountWatch {
+pub(crate) fn watch(broker: &Broker) -> AccountWatch {
     AccountWatch::new(
         broker.store().clone(),
         broker.parts.live.clone(),
         broker.parts.nextcloud.clone().unwrap(),
+        broker.parts.offline_tokens.clone(),
         broker.parts.ambient.clone(),
         INTERVAL,
     )

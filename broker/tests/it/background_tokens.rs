@@ -15,10 +15,12 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
+use crate::accounts::watch;
 use crate::administrator::Administrator;
 use crate::browser::{Browser, parameters, planned};
 use crate::harness::{Answer, Broker, OFFLINE_CLIENT, Plan};
 use crate::idp::{Idp, RefreshTokens};
+use crate::nextcloud::FakeNextcloud;
 use crate::provisioning::{ASK, JOB, alice, with_a_job};
 
 /// Nextcloud's tokens are the provider's, in sessions and in the background.
@@ -501,8 +503,13 @@ async fn a_caller_that_hangs_up_does_not_lose_the_renewed_token() {
 
 #[tokio::test]
 async fn withdrawing_revokes_at_the_provider_and_deletes() {
-    for way in ["user", "administrator", "everything of the user"] {
-        let (broker, idp) = broker_and_idp().await;
+    for way in ["user", "administrator", "everything of the user", "account"] {
+        let nextcloud = FakeNextcloud::start().await;
+        let (broker, idp) = planned(|plan| {
+            session(plan);
+            nextcloud.administered(plan);
+        })
+        .await;
         let grant = allowed(&broker, &idp).await;
         let browser = Browser::new(&broker);
         let admin = Administrator::new(&broker).await;
@@ -516,6 +523,10 @@ async fn withdrawing_revokes_at_the_provider_and_deletes() {
             "administrator" => {
                 let path = format!("offline-grants/{}/withdraw", grant.id);
                 assert_eq!(admin.post(&path).await.status, 200);
+            }
+            "account" => {
+                nextcloud.set("alice", false);
+                watch(&broker).turn().await.unwrap();
             }
             _ => {
                 let path = format!("users/{}/revoke", alice(&idp));
