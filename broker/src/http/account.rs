@@ -100,6 +100,25 @@ impl AccountPages {
             .ok_or_else(|| Notice::Forgery.into())
     }
 
+    /// Who sent a form of the account page, and what is in it.
+    async fn sent(
+        &self,
+        headers: &HeaderMap,
+        fields: Result<Form<Fields>, FormRejection>,
+    ) -> Result<(SignedIn, Fields), ProvisionError> {
+        let user = self.form_owner(headers).await?;
+        let Form(fields) = fields.map_err(|error| Notice::Forgery.because(error))?;
+        Ok((user, fields))
+    }
+
+    /// Shows the account page again, or why not.
+    fn back_to_account(&self, done: Result<(), ProvisionError>, info: &RequestInfo) -> Response {
+        match done {
+            Ok(()) => self.to_account(),
+            Err(error) => self.failure(&error, info),
+        }
+    }
+
     /// Sends the browser to the sign-in page, and from there to the link with this query.
     pub(super) fn to_sign_in(&self, query: Option<&str>) -> Response {
         let to = match query {
@@ -272,17 +291,13 @@ pub(super) async fn disconnect(
     fields: Result<Form<Fields>, FormRejection>,
 ) -> Response {
     let done = async {
-        let user = pages.form_owner(&headers).await?;
-        let Form(fields) = fields.map_err(|error| Notice::Forgery.because(error))?;
+        let (user, fields) = pages.sent(&headers, fields).await?;
         let provision = &pages.provision;
         provision
             .disconnect(&user, &fields.csrf, &fields.client_id, &info)
             .await
     };
-    match done.await {
-        Ok(()) => pages.to_account(),
-        Err(error) => pages.failure(&error, &info),
-    }
+    pages.back_to_account(done.await, &info)
 }
 
 /// `POST /account/withdraw`.
@@ -293,15 +308,11 @@ pub(super) async fn withdraw(
     fields: Result<Form<Fields>, FormRejection>,
 ) -> Response {
     let done = async {
-        let user = pages.form_owner(&headers).await?;
-        let Form(fields) = fields.map_err(|error| Notice::Forgery.because(error))?;
+        let (user, fields) = pages.sent(&headers, fields).await?;
         let provision = &pages.provision;
         provision
             .withdraw(&user, &fields.downstream, &fields.csrf, &info)
             .await
     };
-    match done.await {
-        Ok(()) => pages.to_account(),
-        Err(error) => pages.failure(&error, &info),
-    }
+    pages.back_to_account(done.await, &info)
 }
