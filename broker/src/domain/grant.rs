@@ -57,6 +57,19 @@ pub enum EndReason {
 }
 
 impl EndReason {
+    /// Every reason.
+    pub const ALL: [Self; 9] = [
+        Self::Revoked,
+        Self::CodeReplayed,
+        Self::RefreshReused,
+        Self::Administrator,
+        Self::ClientBlocked,
+        Self::ResourceDeleted,
+        Self::User,
+        Self::AccountGone,
+        Self::UpstreamEnded,
+    ];
+
     /// The word stored in the database and shown in the audit.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -76,19 +89,7 @@ impl EndReason {
     /// Reads the stored word.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
-        [
-            Self::Revoked,
-            Self::CodeReplayed,
-            Self::RefreshReused,
-            Self::Administrator,
-            Self::ClientBlocked,
-            Self::ResourceDeleted,
-            Self::User,
-            Self::AccountGone,
-            Self::UpstreamEnded,
-        ]
-        .into_iter()
-        .find(|reason| reason.as_str() == word)
+        Self::ALL.into_iter().find(|reason| reason.as_str() == word)
     }
 }
 

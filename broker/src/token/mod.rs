@@ -245,6 +245,10 @@ async fn end_grant(
 /// Records a refusal before it is answered, and returns it.
 async fn recorded(audit: &AuditLog, mut event: AuditEvent, error: OAuthError) -> OAuthError {
     event.outcome = Outcome::Refused(error.code());
+    // The same code has many causes, and whoever asks "why?" later has only this row.
+    event
+        .details
+        .insert("description".to_owned(), error.description().into());
     match audit.record(event).await {
         Ok(()) => error,
         // Whoever was refused is not told the reason before the trail has it.

@@ -60,6 +60,10 @@ impl TokenEndpoint {
             let scope = judge(client, &request, &grant)?;
             self.check_resource(&grant, &request.resources)?;
             if !grant.is_live(event.at) {
+                let why = grant.ended.map(|(_, reason)| reason.as_str());
+                event
+                    .details
+                    .insert("ended".to_owned(), why.unwrap_or("max_age").into());
                 return Err(OAuthError::invalid_grant(
                     "The session has ended. Log in again.",
                 ));

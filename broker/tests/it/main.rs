@@ -47,6 +47,7 @@ mod keys;
 mod kubernetes;
 mod live;
 mod login;
+mod login_again;
 mod management;
 mod metadata;
 mod metrics;
