@@ -3,13 +3,21 @@
 //! No token leaves before the row that says so is in the database. Many callers share one commit,
 //! so this costs a fraction of a write each.
 //!
+//! A second later they have a place in a chain of hashes ([`AuditChain`], [`verify`]).
+//!
 //! For events that no transaction of their own belongs to. What changes other rows too writes its
 //! event with [`crate::storage::Repository::append_audit`] in the same transaction; and while a
 //! transaction is open, recording here would wait for it.
 
+mod chain;
+mod verify;
+
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
+
+pub use chain::{AuditChain, ChainError};
+pub use verify::{Finding, Report, verify};
 
 use crate::domain::AuditEvent;
 use crate::storage::{Store, StoreError};

@@ -1,11 +1,12 @@
 //! The command line: `broker [--config FILE] serve | health | check-config | check-downstream | migrate |
-//! backup FILE | keys … | admin-token … | client … | registration-token …`.
+//! backup FILE | keys … | audit … | admin-token … | client … | registration-token …`.
 //!
 //! Results go to stdout, everything else to stderr. What the commands do with the database is in
-//! [`admin_token`], [`client`], [`keys`] and [`registration_token`]; what one asks a Nextcloud in
+//! [`admin_token`], [`audit`], [`client`], [`keys`] and [`registration_token`]; what one asks a Nextcloud in
 //! [`check_downstream`]; [`backup`] copies it.
 
 mod admin_token;
+mod audit;
 mod backup;
 mod check_downstream;
 mod client;
@@ -25,6 +26,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
 use crate::app::{self, ServeError};
+use crate::audit::ChainError;
 use crate::clients::RotationError;
 use crate::config::{self, Config, ConfigError};
 use crate::domain::{Actor, Timestamp};
@@ -67,6 +69,9 @@ enum Command {
     /// Look at the signing and encryption keys, or rotate them.
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Check the audit trail, or write it out.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Create, list and revoke tokens for the admin API.
     #[command(subcommand)]
     AdminToken(admin_token::Command),
@@ -134,6 +139,12 @@ pub enum CommandError {
     /// No token has this name.
     #[error("there is no token named {0}; `list` instead of `revoke` shows all")]
     UnknownName(String),
+    /// The audit trail's seals could not be checked.
+    #[error(transparent)]
+    Chain(#[from] ChainError),
+    /// The audit trail is not what was sealed; what is wrong was said.
+    #[error("the audit trail was changed; see above")]
+    TrailChanged,
     /// The result could not be written.
     #[error("the result could not be written")]
     Output(#[from] std::io::Error),
@@ -166,6 +177,12 @@ impl Arguments {
                 let store = open(&config).await?;
                 command.run(&config, &store).await?;
                 store.close().await?;
+            }
+            Command::Audit(command) => {
+                let store = open(&config).await?;
+                let outcome = command.run(&config, &store).await;
+                store.close().await?;
+                outcome?;
             }
             Command::AdminToken(command) => {
                 let store = open(&config).await?;

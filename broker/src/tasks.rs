@@ -1,5 +1,5 @@
 //! Periodic work: following ended sessions, rotating keys, watching accounts, looking after interrupted
-//! refreshes, deleting what has expired or was never used.
+//! refreshes, sealing the audit trail, deleting what has expired or was never used.
 //!
 //! Each task runs until it is told to stop. A failure is logged when it begins and when it ends,
 //! not every time: a database that is away for an hour is two lines, not ten thousand.
@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::accounts::AccountWatch;
 use crate::ambient::Ambient;
+use crate::audit::AuditChain;
 use crate::clients::forget_unused;
 use crate::keys::{FOLLOW, Keyring};
 use crate::live::Live;
@@ -36,6 +37,12 @@ const ACCOUNTS_PATIENCE: Duration = Duration::from_secs(45);
 /// How often expired rows are deleted.
 const PURGE: Duration = Duration::from_mins(10);
 
+/// How often committed audit rows get their places in the chain.
+const SEALS: Duration = Duration::from_millis(500);
+
+/// How long that may take: once an hour it looks through everything.
+const SEALS_PATIENCE: Duration = Duration::from_mins(1);
+
 /// How long one run may take. A connection that went silent must not hold up the next run.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -55,6 +62,8 @@ pub struct Tasks {
     pub offline_tokens: OfflineTokens,
     /// Looks at accounts, where that is wanted.
     pub accounts: Option<AccountWatch>,
+    /// Continued.
+    pub chain: AuditChain,
     /// The time, for what has expired.
     pub ambient: Ambient,
     /// How long finished rows stay.
@@ -77,6 +86,7 @@ impl Tasks {
             keyring,
             offline_tokens,
             accounts,
+            chain,
             ambient,
             retention,
             unused_after,
@@ -136,6 +146,16 @@ impl Tasks {
                 turn,
             ));
         }
+        tracker.spawn(repeat(
+            "audit seals",
+            SEALS,
+            SEALS_PATIENCE,
+            runs.clone(),
+            move || {
+                let chain = chain.clone();
+                async move { chain.seal().await }
+            },
+        ));
         tracker.spawn(repeat("purge", PURGE, PURGE_PATIENCE, runs, move || {
             let (store, ambient) = (store.clone(), ambient.clone());
             async move {

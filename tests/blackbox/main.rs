@@ -28,6 +28,7 @@ mod gateway_credentials;
 mod health;
 mod login;
 mod login_errors;
+mod operations;
 mod registration;
 mod replicas;
 mod resources;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Parts, Routers, SeedError, Settings, routers, seed, seed_resources};
 use crate::accounts::AccountWatch;
 use crate::ambient::Ambient;
-use crate::audit::AuditLog;
+use crate::audit::{AuditChain, AuditLog};
 use crate::clients::guarded_client;
 use crate::config::Config;
 use crate::keys::{KeyError, Keyring};
@@ -227,6 +227,12 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let public_listener = bind(config.server.listen).await?;
     let admin_listener = bind(config.admin.listen).await?;
     let stop = server::stop_on_signal().map_err(ServeError::Signals)?;
+    let chain = AuditChain::new(
+        parts.store.clone(),
+        config.cipher(),
+        parts.ambient.clone(),
+        parts.metrics.clone(),
+    );
     // Not stopped by the signal: requests that are being finished still need fresh revocations.
     let background = CancellationToken::new();
     let tasks = Tasks {
@@ -235,6 +241,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         keyring: parts.keyring.clone(),
         offline_tokens: parts.offline_tokens.clone(),
         accounts: account_watch(&parts, &config),
+        chain: chain.clone(),
         ambient: parts.ambient.clone(),
         retention: RETENTION,
         unused_after: config.registration.unused_after,
@@ -272,6 +279,11 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         tasks.wait().await;
         // Last: requests that just ended may still have rows in the queue.
         parts.audit.close().await;
+        // Else the last rows would be open to changes until the next start.
+        if let Err(error) = chain.seal().await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the last audit rows have no seal yet");
+        }
     };
     if timeout(FLUSH, flush).await.is_err() {
         tracing::error!("the database does not answer; what waited for it is refused");

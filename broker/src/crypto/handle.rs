@@ -1,5 +1,7 @@
 //! Secret handles: codes, tokens, cookies. The outside holds the handle, we hold its SHA-256.
 
+use std::fmt::Write as _;
+
 use aws_lc_rs::{digest, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -51,6 +53,16 @@ pub fn hash(handle: &str) -> HandleHash {
     let mut bytes = [0; 32];
     bytes.copy_from_slice(digest::digest(&digest::SHA256, handle.as_bytes()).as_ref());
     HandleHash::from_bytes(bytes)
+}
+
+/// Bytes as text, two hexadecimal digits each.
+#[must_use]
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// A value that only the holder of `secret` can know, for one `purpose`: base64url of

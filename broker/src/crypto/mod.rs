@@ -1,7 +1,9 @@
 //! Hashes, secret handles, sealing: the few primitives everything else is built from.
 
+mod chain;
 mod cipher;
 mod handle;
 
+pub use chain::ChainKey;
 pub use cipher::{Cipher, CipherError, SealingContext};
-pub use handle::{Handle, derive, hash, same, subject_for};
+pub use handle::{Handle, derive, hash, hex, same, subject_for};

@@ -59,6 +59,7 @@ struct Inner {
     token_rejections: Family<Reason, Counter>,
     upstream_requests: Family<UpstreamRequest, Counter>,
     upstream_request_durations: Durations<Operation>,
+    audit_unsealed: Gauge,
     task_runs: Family<Task, Counter>,
     task_successes: Family<labels::TaskName, Gauge>,
     gauges: Gauges,
@@ -126,6 +127,11 @@ impl Metrics {
                 &mut registry,
                 "upstream_request_duration",
                 "How long the identity provider's token endpoint took",
+            ),
+            audit_unsealed: gauge(
+                &mut registry,
+                "audit_unsealed_rows",
+                "Audit rows without a place in the chain of seals",
             ),
             task_runs: counters(
                 &mut registry,
@@ -212,6 +218,12 @@ impl Metrics {
             .observe(took.as_secs_f64());
         let request = UpstreamRequest::new(&operation, outcome);
         self.inner.upstream_requests.get_or_create(&request).inc();
+    }
+
+    /// So many audit rows have no seal.
+    pub fn audit_unsealed(&self, rows: u64) {
+        let rows = i64::try_from(rows).unwrap_or(i64::MAX);
+        self.inner.audit_unsealed.set(rows);
     }
 
     /// A run of a periodic task ended well at `now`.

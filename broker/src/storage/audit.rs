@@ -117,6 +117,33 @@ impl<C: ConnectionTrait> Repository<C> {
     }
 }
 
+impl<C: ConnectionTrait> Repository<C> {
+    /// At most `limit` rows with an id above `after`, oldest first, in a range of time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn audit_after(
+        &self,
+        after: i64,
+        from: Option<Timestamp>,
+        until: Option<Timestamp>,
+        limit: u64,
+    ) -> Result<Vec<StoredAuditEvent>, StoreError> {
+        let mut query = Entity::find()
+            .filter(Column::Id.gt(after))
+            .order_by_asc(Column::Id)
+            .limit(limit);
+        if let Some(from) = from {
+            query = query.filter(Column::At.gte(from.as_millis()));
+        }
+        if let Some(until) = until {
+            query = query.filter(Column::At.lt(until.as_millis()));
+        }
+        let rows = query.all(&self.connection).await?;
+        rows.into_iter().map(StoredAuditEvent::try_from).collect()
+    }
+}
+
 fn to_row(event: &AuditEvent) -> ActiveModel {
     let (outcome, error) = match event.outcome {
         Outcome::Ok => ("ok", None),

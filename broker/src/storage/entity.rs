@@ -460,6 +460,21 @@ pub(super) mod audit_event {
     no_relations!();
 }
 
+pub(super) mod audit_seal {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+    #[sea_orm(table_name = "audit_seals")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub position: i64,
+        pub event_id: i64,
+        pub hash: Vec<u8>,
+        pub keyed: bool,
+    }
+    no_relations!();
+}
+
 pub(super) mod admin_token {
     use sea_orm::entity::prelude::*;
 

@@ -1,12 +1,11 @@
 //! Reading columns back into domain values: every value is parsed again, never trusted.
 
-use std::fmt::Write as _;
-
 use broker_client::oauth::Scope;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::StoreError;
+pub(super) use crate::crypto::hex;
 use crate::domain::HandleHash;
 
 /// The row being read; names itself when a value in it cannot be.
@@ -76,13 +75,4 @@ impl<'a> Row<'a> {
 /// A value as JSON text. Lists of strings and JSON maps, which is all we store, always serialise.
 pub(super) fn to_json<T: Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
-}
-
-/// A hash as text, to name its row in an error.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

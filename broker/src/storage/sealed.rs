@@ -25,7 +25,7 @@ pub struct SealedColumn {
 }
 
 /// All of them.
-pub const SEALED_COLUMNS: [SealedColumn; 5] = [
+pub const SEALED_COLUMNS: [SealedColumn; 6] = [
     SealedColumn {
         table: "signing_keys",
         column: "private_key",
@@ -59,6 +59,13 @@ pub const SEALED_COLUMNS: [SealedColumn; 5] = [
         column: "refresh_token",
         key: "offline_grant",
         user: Some("sub"),
+        flag: None,
+    },
+    SealedColumn {
+        table: "audit_chain",
+        column: "chain_key",
+        key: "name",
+        user: None,
         flag: None,
     },
 ];

@@ -1,8 +1,12 @@
 //! The audit trail as administrators read it, and that it holds no secret.
 
+use std::sync::Arc;
+
 use axum::body::Body;
+use broker::domain::{Actor, AuditEvent, AuditKind, Timestamp};
 use broker::storage::AdminRole;
 use http::{Request, StatusCode, header};
+use tokio::task::JoinSet;
 
 use crate::administrator::admin_token;
 use crate::harness::{AGENT, Answer, Broker, GATEWAY, OTHER_AGENT, alice};
@@ -249,4 +253,56 @@ async fn what_cannot_be_recorded_is_not_handed_out() {
         broker.newest().await.details.get("repeated").is_none(),
         "the failure spent nothing"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn under_more_load_than_the_database_bears_each_answer_has_its_row() {
+    const REQUESTS: usize = 300;
+    let broker = Arc::new(Broker::planned(|plan| plan.connections = 1).await);
+    let session = broker.session().await;
+    let mut requests = JoinSet::new();
+    for _ in 0..REQUESTS {
+        let (broker, access) = (Arc::clone(&broker), session.access.clone());
+        requests.spawn(async move { broker.exchange(&access).await.status });
+    }
+    let answers = requests.join_all().await;
+    let granted = answers.iter().filter(|status| **status == StatusCode::OK);
+    let granted = granted.count();
+    assert_eq!(rows(&broker, AuditKind::ExchangeGranted).await, granted);
+    assert!(granted > 0, "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn when_the_queue_is_full_writers_wait_and_no_row_is_lost() {
+    // More than the queue and the batch in progress hold.
+    const ROWS: usize = 2_000;
+    let broker = Broker::planned(|plan| plan.connections = 1).await;
+    let audit = &broker.parts.audit;
+    let busy = broker.parts.store.begin().await.unwrap();
+    let mut writers = JoinSet::new();
+    for _ in 0..ROWS {
+        let audit = audit.clone();
+        let event = AuditEvent::new(
+            Timestamp::from_millis(1),
+            AuditKind::TokenRefused,
+            Actor::Broker,
+        );
+        writers.spawn(async move { audit.record(event).await.is_ok() });
+    }
+    while audit.waiting() < 1_024 {
+        tokio::task::yield_now().await;
+    }
+    busy.commit().await.unwrap();
+    // The orderly end of a process writes what is in the queue; who comes later is told so.
+    audit.close().await;
+    let written = writers.join_all().await;
+    let written = written.iter().filter(|written| **written).count();
+    assert!(written >= 1_024, "{written}");
+    assert_eq!(rows(&broker, AuditKind::TokenRefused).await, written);
+}
+
+async fn rows(broker: &Broker, kind: AuditKind) -> usize {
+    let rows = broker.parts.store.audit_after(0, None, None, 10_000).await;
+    let rows = rows.unwrap();
+    rows.iter().filter(|row| row.event.kind == kind).count()
 }

@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use broker::ambient::Ambient;
-use broker::audit::AuditLog;
+use broker::audit::{AuditChain, AuditLog};
 use broker::crypto::{self, Cipher};
 use broker::domain::{ClientId, EndReason, Grant, GrantId, ResourceUri, Subject};
 use broker::keys::{Algorithm, Keyring, Policy};
@@ -386,6 +386,12 @@ async fn the_tasks_follow_another_replica_within_a_second_and_stop_when_told() {
             patience: Duration::ZERO,
         }),
         accounts: None,
+        chain: AuditChain::new(
+            here.clone(),
+            Cipher::new(Vec::new()),
+            ambient.clone(),
+            Metrics::new(here.event_counts()),
+        ),
         ambient: ambient.clone(),
         retention: Retention {
             authorizations: Duration::from_hours(1),

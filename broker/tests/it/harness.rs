@@ -81,6 +81,8 @@ pub(crate) struct Plan {
     pub(crate) nextcloud_admin: Option<AdminCredentials>,
     /// How long an IdP that is not well is asked for new tokens.
     pub(crate) patience: Duration,
+    /// How many database connections there may be.
+    pub(crate) connections: u32,
 }
 
 /// A broker under test.
@@ -157,7 +159,7 @@ impl Broker {
         let store = storage::open(&storage::Options {
             url: directory.database_url(),
             synchronous: Synchronous::Normal,
-            max_connections: 8,
+            max_connections: plan.connections,
         })
         .await
         .unwrap();
@@ -605,39 +607,7 @@ fn plan() -> Plan {
     };
     let login = [GrantType::AuthorizationCode, GrantType::RefreshToken];
     Plan {
-        settings: Settings {
-            issuer: ISSUER.to_owned(),
-            trusted_proxies: TrustedProxies::default(),
-            registration: RegistrationPolicy::Open,
-            registration_limits: Limits {
-                // Tests of other things register much.
-                attempts_per_hour: 10_000,
-                most_clients: 1_000,
-            },
-            url_clients: UrlClients {
-                policy: RegistrationPolicy::Open,
-                allow: Vec::new(),
-                deny: Vec::new(),
-                allows_loopback: false,
-                named: Vec::new(),
-            },
-            access_token: Duration::from_mins(10),
-            authorization_code: Duration::from_mins(1),
-            login: Duration::from_mins(10),
-            consent: ConsentPolicy {
-                remember: Duration::from_hours(90 * 24),
-                remembers_native_apps: false,
-            },
-            lifetimes: Lifetimes {
-                refresh_token: Duration::from_hours(30 * 24),
-                refresh_token_absolute: Duration::from_hours(90 * 24),
-                refresh_grace: Duration::from_mins(1),
-            },
-            uid_claim: "preferred_username".to_owned(),
-            email_uids: EmailUids::Refused,
-            service_accounts: Vec::new(),
-            admin_groups: None,
-        },
+        settings: settings(),
         upstream: upstream::Config {
             kind: upstream::Kind::Oidc,
             // Nothing listens there; tests of logins put their own.
@@ -678,6 +648,43 @@ fn plan() -> Plan {
         nextcloud: Url::parse("http://127.0.0.1:9").unwrap(),
         nextcloud_admin: None,
         patience: Duration::from_millis(400),
+        connections: 8,
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        issuer: ISSUER.to_owned(),
+        trusted_proxies: TrustedProxies::default(),
+        registration: RegistrationPolicy::Open,
+        registration_limits: Limits {
+            // Tests of other things register much.
+            attempts_per_hour: 10_000,
+            most_clients: 1_000,
+        },
+        url_clients: UrlClients {
+            policy: RegistrationPolicy::Open,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            allows_loopback: false,
+            named: Vec::new(),
+        },
+        access_token: Duration::from_mins(10),
+        authorization_code: Duration::from_mins(1),
+        login: Duration::from_mins(10),
+        consent: ConsentPolicy {
+            remember: Duration::from_hours(90 * 24),
+            remembers_native_apps: false,
+        },
+        lifetimes: Lifetimes {
+            refresh_token: Duration::from_hours(30 * 24),
+            refresh_token_absolute: Duration::from_hours(90 * 24),
+            refresh_grace: Duration::from_mins(1),
+        },
+        uid_claim: "preferred_username".to_owned(),
+        email_uids: EmailUids::Refused,
+        service_accounts: Vec::new(),
+        admin_groups: None,
     }
 }
 

@@ -2,6 +2,7 @@
 //! `TEST_POSTGRES_URL` names a database in which schemas may be created.
 
 mod accounts;
+mod audit_seals;
 mod consents;
 mod database;
 mod offline;
