@@ -50,6 +50,7 @@ use crate::token::{
 };
 use crate::upstream::Upstream;
 use crate::upstream_tokens::UpstreamTokens;
+use crate::webhooks::Webhooks;
 
 /// The running parts of one broker process.
 #[derive(Clone)]
@@ -64,6 +65,8 @@ pub struct Parts {
     pub keyring: Keyring,
     /// What is asked about accounts; `None` where there is no downstream.
     pub nextcloud: Option<Nextcloud>,
+    /// Events of Nextcloud for background clients.
+    pub webhooks: Webhooks,
     /// The identity provider.
     pub upstream: Arc<Upstream>,
     /// What it gave at logins.
@@ -180,6 +183,7 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
             clients: known.clone(),
             verifier: Arc::clone(&verifier),
         }),
+        webhooks: Arc::new(parts.webhooks.clone()),
         logout: Arc::new(LogoutEndpoint {
             store: parts.store.clone(),
             live: parts.live.clone(),
@@ -276,6 +280,7 @@ fn admin_api(parts: &Parts, settings: &Settings) -> AdminApi {
             http: parts.downstream_http.clone(),
             ambient: parts.ambient.clone(),
         },
+        webhooks: parts.webhooks.clone(),
         groups: settings.admin_groups.clone().map(|policy| Groups {
             upstream: Arc::clone(&parts.upstream),
             policy,

@@ -15,6 +15,7 @@
 //! | [`keys`] | signing keys: sign, publish, rotate |
 //! | [`nextcloud`] | what the broker itself asks Nextcloud |
 //! | [`accounts`] | notices accounts that are disabled or gone |
+//! | [`webhooks`] | events of Nextcloud for background jobs |
 //! | [`upstream`] | the identity provider we proxy login to; here we are the client |
 //! | [`upstream_tokens`] | the tokens that the identity provider gave at a login: sealed, kept, renewed |
 //! | [`offline_tokens`] | the refresh tokens of offline grants: sealed, renewed, revoked |
@@ -53,3 +54,4 @@ pub mod token;
 pub mod upstream;
 pub mod upstream_tokens;
 pub mod vault;
+pub mod webhooks;

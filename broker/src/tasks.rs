@@ -20,6 +20,7 @@ use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::offline_tokens::OfflineTokens;
 use crate::storage::{Retention, Store, StoreError};
+use crate::webhooks::{Look, Webhooks};
 
 /// How often ended grants and changed clients are asked for. Each replica knows within a second:
 /// this, and the time the database takes, twice.
@@ -33,6 +34,15 @@ const ACCOUNTS: Duration = Duration::from_secs(1);
 
 /// How long one turn of that may take: many questions, each of which may take seconds.
 const ACCOUNTS_PATIENCE: Duration = Duration::from_secs(45);
+
+/// How often webhooks are settled that a failure has left unsettled.
+const WEBHOOKS: Duration = Duration::from_secs(30);
+
+/// How often deliveries are sent that are due.
+const DELIVERIES: Duration = Duration::from_secs(1);
+
+/// How long that may take: Nextcloud, and receivers, have ten seconds for each request.
+const WEBHOOKS_PATIENCE: Duration = Duration::from_mins(1);
 
 /// How often expired rows are deleted.
 const PURGE: Duration = Duration::from_mins(10);
@@ -64,6 +74,8 @@ pub struct Tasks {
     pub accounts: Option<AccountWatch>,
     /// Continued.
     pub chain: AuditChain,
+    /// Settled, and handed on.
+    pub webhooks: Webhooks,
     /// The time, for what has expired.
     pub ambient: Ambient,
     /// How long finished rows stay.
@@ -87,6 +99,7 @@ impl Tasks {
             offline_tokens,
             accounts,
             chain,
+            webhooks,
             ambient,
             retention,
             unused_after,
@@ -156,6 +169,7 @@ impl Tasks {
                 async move { chain.seal().await }
             },
         ));
+        hand_on(&tracker, &runs, webhooks);
         tracker.spawn(repeat("purge", PURGE, PURGE_PATIENCE, runs, move || {
             let (store, ambient) = (store.clone(), ambient.clone());
             async move {
@@ -174,6 +188,31 @@ impl Tasks {
         tracker.close();
         tracker
     }
+}
+
+/// Keeps webhooks registered, and hands on what they bring.
+fn hand_on(tracker: &TaskTracker, runs: &Runs, webhooks: Webhooks) {
+    let settled = webhooks.clone();
+    tracker.spawn(repeat(
+        "webhook registrations",
+        WEBHOOKS,
+        WEBHOOKS_PATIENCE,
+        runs.clone(),
+        move || {
+            let webhooks = settled.clone();
+            async move { webhooks.settle(Look::Unsettled).await }
+        },
+    ));
+    tracker.spawn(repeat(
+        "webhook deliveries",
+        DELIVERIES,
+        WEBHOOKS_PATIENCE,
+        runs.clone(),
+        move || {
+            let webhooks = webhooks.clone();
+            async move { webhooks.forward().await.map(drop) }
+        },
+    ));
 }
 
 /// What every task runs with.

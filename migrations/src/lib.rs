@@ -17,6 +17,7 @@ mod m20261121_000060_resources;
 mod m20261121_000061_offline_grants;
 mod m20261121_000070_offline_tokens;
 mod m20261121_000080_accounts;
+mod m20261121_000081_webhooks;
 mod m20261121_000091_hastened_keys;
 mod m20261121_000092_audit_seals;
 
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261121_000061_offline_grants::Migration),
             Box::new(m20261121_000070_offline_tokens::Migration),
             Box::new(m20261121_000080_accounts::Migration),
+            Box::new(m20261121_000081_webhooks::Migration),
             Box::new(m20261121_000091_hastened_keys::Migration),
             Box::new(m20261121_000092_audit_seals::Migration),
         ]

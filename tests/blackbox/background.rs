@@ -135,14 +135,14 @@ fn offline(grant: &str) -> [(&str, &str); 5] {
 }
 
 /// The link with which a user allows everything at Nextcloud.
-fn link(deployment: &Deployment, more: &str) -> Result<Url> {
+pub(crate) fn link(deployment: &Deployment, more: &str) -> Result<Url> {
     let issuer = deployment.issuer();
     let url = format!("{issuer}/oauth/authorize-nextcloud?downstream=nextcloud{more}");
     Ok(Url::parse(&url)?)
 }
 
 /// Follows the link, signs in, and allows it.
-async fn allow(person: &Person, link: &Url) -> Result<()> {
+pub(crate) async fn allow(person: &Person, link: &Url) -> Result<()> {
     let page = person.visit(link).await?;
     let text = page.text();
     assert!(text.contains("Allow background access?"), "{text}");

@@ -46,3 +46,4 @@ mod token_errors;
 mod tokens;
 mod tool_call;
 mod trace;
+mod webhooks;

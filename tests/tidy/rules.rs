@@ -4,7 +4,7 @@ use crate::scan::Source;
 
 /// The layers of the broker: a module uses only modules of rows above its own; siblings of one row
 /// do not use each other.
-pub(crate) const BROKER_LAYERS: [&[&str]; 21] = [
+pub(crate) const BROKER_LAYERS: [&[&str]; 22] = [
     &["domain"],
     &["ambient"],
     &["crypto"],
@@ -15,6 +15,7 @@ pub(crate) const BROKER_LAYERS: [&[&str]; 21] = [
     &["vault"],
     &["keys"],
     &["nextcloud"],
+    &["webhooks"],
     &["upstream"],
     &["upstream_tokens"],
     &["offline_tokens"],

@@ -25,6 +25,8 @@ mod resource_changes;
 mod stats;
 mod users;
 mod version;
+mod webhook_deliveries;
+mod webhooks;
 
 use crate::ambient::Ambient;
 use crate::audit::AuditLog;
@@ -34,6 +36,7 @@ use crate::keys::{KeyError, Keyring};
 use crate::live::{CatalogHandle, Live};
 use crate::offline_tokens::OfflineTokens;
 use crate::storage::{Store, StoreError, Transaction};
+use crate::webhooks::Webhooks;
 
 pub use access::{Administrator, Refusals};
 pub use audit::{AuditItem, AuditList, AuditQuery};
@@ -50,6 +53,11 @@ pub use resource_changes::{NewResource, ResourceChanges};
 pub use stats::{ClientCount, Stats};
 pub use users::{RevokedUser, UserItem, UserList, UserQuery};
 pub use version::{Precondition, Versioned};
+pub use webhook_deliveries::{DeliveryItem, DeliveryList, DeliveryQuery};
+pub use webhooks::{
+    ClearQuery, PresetChange, PresetClient, PresetItem, PresetList, WebhookItem, WebhookList,
+    WebhookQuery,
+};
 
 /// The admin API: what it needs.
 pub struct AdminApi {
@@ -63,6 +71,8 @@ pub struct AdminApi {
     pub keyring: Keyring,
     /// The resources and downstreams.
     pub catalog: CatalogHandle,
+    /// Webhooks of background clients.
+    pub webhooks: Webhooks,
     /// Asks downstreams whether they would accept our tokens.
     pub check: Check,
     /// Groups of the identity provider that administer, if there are any.

@@ -27,6 +27,7 @@ use crate::tasks::Tasks;
 use crate::upstream::{self, InvalidConfig, Upstream};
 use crate::upstream_tokens::{Keeping, UpstreamTokens};
 use crate::vault::{Vault, VaultError};
+use crate::webhooks::{self, Webhooks};
 
 /// How long the end may take once no request is left: a database that is away must not hold it up.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -144,18 +145,26 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
             patience: Keeping::PATIENCE,
         },
     );
+    let downstreams = catalog.downstreams().to_vec();
+    let live = Live::load(store.clone(), ambient.clone(), downstreams).await?;
+    let nextcloud = nextcloud(config)?;
+    let with = webhooks::Dependencies {
+        store: store.clone(),
+        audit: audit.clone(),
+        nextcloud: nextcloud.clone(),
+        catalog: live.catalog(),
+        http: to_receivers(config)?,
+        ambient: ambient.clone(),
+    };
+    let webhooks = Webhooks::new(with, config.webhook_settings());
     Ok(Parts {
-        live: Live::load(
-            store.clone(),
-            ambient.clone(),
-            catalog.downstreams().to_vec(),
-        )
-        .await?,
+        live,
         audit,
         store,
         keyring,
         upstream,
-        nextcloud: nextcloud(config)?,
+        webhooks,
+        nextcloud,
         upstream_tokens,
         offline_tokens,
         guarded: guarded_client(&config.url_clients())?,
@@ -186,6 +195,15 @@ fn nextcloud(config: &Config) -> Result<Option<Nextcloud>, HttpError> {
         );
     }
     Ok(Some(Nextcloud::new(url, admin, http)))
+}
+
+/// For receivers of webhooks: on networks that the operator trusts, if he says so by plain http.
+fn to_receivers(config: &Config) -> Result<HttpClient, HttpError> {
+    let mut receivers = config.webhooks.receivers.iter();
+    HttpClient::new(&Options {
+        allow_insecure_http: receivers.any(|receiver| receiver.url.scheme() == "http"),
+        ..Options::default()
+    })
 }
 
 /// Watches accounts, where that is wanted.
@@ -242,6 +260,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         offline_tokens: parts.offline_tokens.clone(),
         accounts: account_watch(&parts, &config),
         chain: chain.clone(),
+        webhooks: parts.webhooks.clone(),
         ambient: parts.ambient.clone(),
         retention: RETENTION,
         unused_after: config.registration.unused_after,

@@ -20,6 +20,22 @@ pub(super) fn check(config: &Config, problems: &Problems) {
     clients(config, problems);
     allowed_clients(config, problems);
     administrators(config, problems);
+    webhooks(config, problems);
+}
+
+fn webhooks(config: &Config, problems: &Problems) {
+    let receivers = &config.webhooks.receivers;
+    unique(
+        problems,
+        receivers.iter().map(|receiver| &receiver.client_id),
+        |index| format!("webhooks.receivers[{index}].client_id"),
+    );
+    if !receivers.is_empty() && config.nextcloud.admin_user.is_none() {
+        problems.add(
+            "webhooks.receivers",
+            "need nextcloud.admin_user: only an administrator may register webhooks",
+        );
+    }
 }
 
 fn administrators(config: &Config, problems: &Problems) {

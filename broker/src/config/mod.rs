@@ -24,6 +24,7 @@ mod secret;
 mod tokens;
 mod upstream;
 mod values;
+mod webhooks;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -43,6 +44,7 @@ pub use resources::{Downstream, Resource};
 pub use secret::KeyMaterial;
 pub use tokens::Tokens;
 pub use upstream::{AuthenticationMethod, Upstream};
+pub use webhooks::{WebhookReceiver, Webhooks};
 
 pub(crate) use self::values::duration;
 
@@ -66,6 +68,8 @@ pub struct Config {
     pub upstream: Upstream,
     /// `[nextcloud]`: what the broker itself asks Nextcloud.
     pub nextcloud: Nextcloud,
+    /// `[webhooks]`: events of Nextcloud for background clients.
+    pub webhooks: Webhooks,
     /// `[tokens]`: how long things live.
     pub tokens: Tokens,
     /// `[consent]`: what is remembered of the consent page.
@@ -88,6 +92,7 @@ impl Config {
         let keys = Keys::read(root.section("keys"));
         let upstream = Upstream::read(root.section("upstream"));
         let nextcloud = Nextcloud::read(root.section("nextcloud"));
+        let webhooks = Webhooks::read(root.section("webhooks"));
         let tokens = Tokens::read(root.section("tokens"));
         let consent = Consent::read(root.section("consent"));
         let registration = Registration::read(root.section("registration"));
@@ -102,6 +107,7 @@ impl Config {
             keys: keys?,
             upstream: upstream?,
             nextcloud,
+            webhooks: webhooks?,
             tokens,
             consent,
             registration,

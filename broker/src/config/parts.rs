@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{AllowedClient, AuthenticationMethod, Client, Config};
 use crate::admin::GroupPolicy;
-use crate::crypto::{self, Cipher};
+use crate::crypto::{self, Cipher, WebhookKey};
 use crate::domain::{
     self, Catalog, ClientKind, ClientStatus, ConsentPolicy, EmailUids, GrantType, Timestamp,
     TokenEndpointAuthMethod, UrlClients,
@@ -20,6 +20,7 @@ use crate::register::Limits;
 use crate::storage;
 use crate::token::Lifetimes;
 use crate::upstream;
+use crate::webhooks::{self, Receiver};
 
 impl Config {
     /// How to open the database.
@@ -172,6 +173,31 @@ impl Config {
     pub fn nextcloud_url(&self) -> Option<Url> {
         let named = self.nextcloud.url.clone();
         named.or_else(|| Url::parse(self.downstreams.first()?.uri.as_str()).ok())
+    }
+
+    /// How webhooks are kept, taken in and handed on.
+    #[must_use]
+    pub fn webhook_settings(&self) -> webhooks::Settings {
+        let configured = &self.webhooks;
+        let receivers = configured.receivers.iter().map(|entry| {
+            let keys = entry.secrets.iter().map(WebhookKey::parse);
+            let receiver = Receiver {
+                url: entry.url.clone(),
+                // Those that are none were refused when the configuration was read.
+                keys: keys.filter_map(Result::ok).collect(),
+            };
+            (entry.client_id.clone(), receiver)
+        });
+        webhooks::Settings {
+            callback_url: match &configured.callback_url {
+                Some(url) => url.to_string(),
+                None => format!("{}/webhooks/nextcloud", self.server.issuer),
+            },
+            receivers: receivers.collect(),
+            queue: configured.queue.into(),
+            attempts: configured.attempts,
+            retry_after: configured.retry_after,
+        }
     }
 
     /// The administrator of Nextcloud.

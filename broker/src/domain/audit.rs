@@ -190,6 +190,16 @@ kinds! {
     /// The identity provider says that a user is logged out (OpenID Connect Back-Channel Logout), and his
     /// sessions ended; or somebody said so who is not the provider.
     UpstreamLogout => "upstream.logout",
+    /// An administrator has a background client told of events of Nextcloud.
+    WebhookEnabled => "webhook.enabled",
+    /// An administrator has it told no more.
+    WebhookDisabled => "webhook.disabled",
+    /// Somebody posted an event without the secret of a webhook.
+    WebhookRefused => "webhook.refused",
+    /// An administrator had a delivery tried again.
+    WebhookRedelivered => "webhook.redelivered",
+    /// An administrator dropped a delivery.
+    WebhookDropped => "webhook.dropped",
     /// The identity provider renewed the tokens that a session or an offline grant keeps, or refused to.
     UpstreamRenewed => "upstream.renewed",
     /// The identity provider revoked the refresh token of an offline grant that is over, or did not.

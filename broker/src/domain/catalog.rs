@@ -112,6 +112,16 @@ impl Catalog {
             .find(|downstream| downstream.name == *name)
     }
 
+    /// Those of these downstreams at which users may let background jobs act for them.
+    #[must_use]
+    pub fn offline_among(&self, names: &[DownstreamName]) -> Vec<DownstreamName> {
+        let offline = self.downstreams.iter().filter(|entry| entry.offline);
+        let names = offline
+            .map(|entry| &entry.name)
+            .filter(|name| names.contains(name));
+        names.cloned().collect()
+    }
+
     /// The downstream that an exchange request's `audience` (a name) means.
     #[must_use]
     pub fn downstream_for_audience(&self, audience: &str) -> Option<&Downstream> {

@@ -88,6 +88,14 @@ id! {
     /// The configured name of a downstream, such as `nextcloud`.
     DownstreamName, "downstream", 64
 }
+id! {
+    /// One event of one preset for one background client, as it is to be at Nextcloud.
+    WebhookId, "webhook", 64
+}
+id! {
+    /// Something that happened at Nextcloud, on its way to a background client.
+    DeliveryId, "delivery", 64
+}
 
 /// The SHA-256 of a secret handle: all that is ever stored of codes, tokens and client secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -16,6 +16,7 @@ mod refresh;
 mod resource;
 mod timestamp;
 mod user;
+mod webhook;
 
 pub use audit::{Actor, AuditEvent, AuditKind, Outcome, RequestInfo};
 pub use authorization::{Authorization, Stage, StageKind};
@@ -28,8 +29,8 @@ pub use client_url::{ClientUrl, Domain, InvalidDomain, UrlClients};
 pub use consent::{Consent, ConsentPolicy, KnownBrowser};
 pub use grant::{EndReason, Grant};
 pub use ids::{
-    AuthorizationId, ClientId, DownstreamName, GrantId, HandleHash, InvalidId, OfflineGrantId,
-    OfflineRequestId, Subject,
+    AuthorizationId, ClientId, DeliveryId, DownstreamName, GrantId, HandleHash, InvalidId,
+    OfflineGrantId, OfflineRequestId, Subject, WebhookId,
 };
 pub use nextcloud_uid::{EmailUids, UnsafeUid, check_nextcloud_uid};
 pub use offline_grant::{
@@ -41,3 +42,4 @@ pub use refresh::{Presented, RefreshToken, Rotation};
 pub use resource::{Downstream, InvalidResourceUri, Resource, ResourceUri, Strategy};
 pub use timestamp::Timestamp;
 pub use user::User;
+pub use webhook::{Condition, Delivery, Preset, Webhook};

@@ -24,6 +24,7 @@ mod request;
 mod revoke;
 mod token;
 mod userinfo;
+mod webhooks;
 mod words;
 
 use std::convert::Infallible;
@@ -55,6 +56,7 @@ use crate::admin::AdminApi;
 use crate::logout::LogoutEndpoint;
 use crate::register::{LARGEST_DOCUMENT, RegistrationEndpoint};
 use crate::token::{IntrospectionEndpoint, RevocationEndpoint, TokenEndpoint, UserInfoEndpoint};
+use crate::webhooks::{LARGEST_EVENT, Webhooks};
 
 /// How long a request may take. Longer than a login's calls to the identity provider together.
 const LONGEST_REQUEST: Duration = Duration::from_secs(30);
@@ -80,6 +82,8 @@ pub struct Endpoints {
     pub user_info: Arc<UserInfoEndpoint>,
     /// `/oauth/backchannel-logout`.
     pub logout: Arc<LogoutEndpoint>,
+    /// `/webhooks/nextcloud`.
+    pub webhooks: Arc<Webhooks>,
     /// `/oauth/register`, `/oauth/register/{client_id}`.
     pub registration: Arc<RegistrationEndpoint>,
     /// `/health/…`.
@@ -106,6 +110,9 @@ pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
         .delete(register::delete)
         .layer(DefaultBodyLimit::max(LARGEST_DOCUMENT))
         .with_state(endpoints.registration);
+    let webhooks = post(webhooks::receive)
+        .layer(DefaultBodyLimit::max(LARGEST_EVENT))
+        .with_state(endpoints.webhooks);
     let ready = get(health::ready).with_state(endpoints.health);
     let authorize = get(authorize::authorize).with_state(Arc::clone(&endpoints.browser));
     let consent = get(consent::show)
@@ -130,6 +137,7 @@ pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
             "/oauth/register/{client_id}",
             unstored(browsers(registered)),
         )
+        .route("/webhooks/nextcloud", unstored(webhooks))
         .route("/health/live", unstored(get(health::live)))
         .route("/health/ready", unstored(ready));
     layered(router.merge(account_pages(endpoints.account)), observer)

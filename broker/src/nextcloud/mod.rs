@@ -1,10 +1,11 @@
 //! What the broker itself asks Nextcloud, as nobody or as the configured administrator, never as a
 //! user: a minted token can make the very account that it asks about.
 //!
-//! Owns the requests and what is believed of the answers. Leaves to [`crate::accounts`] what follows
-//! from them.
+//! Owns the requests and what is believed of the answers. Leaves to [`crate::accounts`] and
+//! [`crate::webhooks`] what follows from them.
 
 mod account;
+mod hooks;
 
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use serde_json::Value;
 use url::Url;
 
 pub use account::Account;
+pub use hooks::{Hook, NewHook};
 
 /// An administrator's account there.
 #[derive(Debug, Clone)]

@@ -16,6 +16,8 @@ mod accounts;
 
 pub(super) use accounts::{lease, upstream_session};
 
+pub(super) mod webhooks;
+
 pub(super) mod client {
     use sea_orm::entity::prelude::*;
 

@@ -57,4 +57,17 @@ impl<C: ConnectionTrait> Repository<C> {
             Err(error) => Err(error),
         }
     }
+
+    /// Gives a lease back before its time.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn release_lease(&self, name: &str, lease: Lease) -> Result<(), StoreError> {
+        Entity::delete_many()
+            .filter(Column::Name.eq(name))
+            .filter(Column::Holder.eq(lease.holder.to_vec()))
+            .exec(&self.connection)
+            .await?;
+        Ok(())
+    }
 }

@@ -45,6 +45,8 @@ mod signing_keys;
 mod upstream_sessions;
 mod upstream_tokens;
 mod users;
+mod webhook_deliveries;
+mod webhooks;
 mod whitelist;
 
 pub use accounts::WatchedAccount;
@@ -68,6 +70,8 @@ pub use sealed::{SEALED_COLUMNS, SealedColumn, SealedValue};
 pub use seeds::ClientSeed;
 pub use signing_keys::{KeyState, StoredKey};
 pub use upstream_tokens::SealedTokens;
+pub use webhook_deliveries::DeliveryFilter;
+pub use webhooks::WebhookFilter;
 pub use whitelist::{ClientFilter, Ended};
 
 use sea_orm::{

@@ -9,8 +9,8 @@ use sea_orm::{
     QuerySelect,
 };
 
-use super::entity::client;
 use super::entity::offline_grant::{Column, Entity, Model};
+use super::entity::{client, user};
 use super::page::behind;
 use super::row::Row;
 use super::{Page, Position, Repository, StoreError};
@@ -224,6 +224,35 @@ impl<C: ConnectionTrait> Repository<C> {
             .into_iter()
             .map(OfflineGrant::try_from)
             .collect()
+    }
+
+    /// Whether the user of this Nextcloud uid has a working grant at one of these downstreams, as the
+    /// background client `client_id` may see it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn has_offline_grant_for(
+        &self,
+        client_id: &ClientId,
+        downstreams: &[DownstreamName],
+        uid: &str,
+    ) -> Result<bool, StoreError> {
+        let names = downstreams.iter().map(DownstreamName::as_str);
+        let user = Query::select()
+            .column(user::Column::Sub)
+            .from(user::Entity)
+            .and_where(user::Column::NextcloudUid.eq(uid))
+            .and_where(user::Column::AccountEndedAt.is_null())
+            .take();
+        let found = Entity::find()
+            .filter(Expr::exists(of_background_client(client_id)))
+            .filter(Column::Downstream.is_in(names))
+            .filter(Column::WithdrawnAt.is_null())
+            .filter(Column::FailingSince.is_null())
+            .filter(Column::Sub.in_subquery(user))
+            .one(&self.connection)
+            .await?;
+        Ok(found.is_some())
     }
 }
 

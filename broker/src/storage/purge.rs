@@ -10,7 +10,7 @@ use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter};
 use super::entity::{
     account_session, authorization, browser, client_assertion, client_deletion, consent, grant,
     offline_grant, offline_request, offline_tokens, refresh_token, upstream_session,
-    upstream_tokens,
+    upstream_tokens, webhooks::webhook_delivery,
 };
 use super::{Store, StoreError};
 use crate::domain::Timestamp;
@@ -20,6 +20,9 @@ const BATCH: u64 = 500;
 
 /// How long registration attempts stay counted: the longest window, and the clocks of others.
 const ATTEMPTS: Duration = Duration::from_hours(2);
+
+/// How long deliveries stay that nobody tries any more, for an administrator to decide about.
+const DEAD_LETTERS: Duration = Duration::from_hours(30 * 24);
 
 /// How long finished rows stay, for replay detection and for people who look.
 #[derive(Debug, Clone, Copy)]
@@ -79,6 +82,7 @@ impl Store {
         deleted += self.purge_offline_grants(now, grants).await?;
         deleted += self.purge_upstream_tokens(now).await?;
         deleted += self.purge_upstream_sessions(now).await?;
+        deleted += self.purge_dead_letters(now.minus(DEAD_LETTERS)).await?;
 
         let finished_grants = Condition::any()
             .add(grant::Column::ExpiresAt.lt(grants))
@@ -223,6 +227,21 @@ impl Store {
                 .column(upstream_session::Column::Sid)
                 .from(upstream_session::Entity)
                 .and_where(Expr::col(upstream_session::Column::ExpiresAt).lte(now.as_millis()))
+                .take(),
+        )
+        .await
+    }
+
+    /// Those that came before this moment.
+    async fn purge_dead_letters(&self, before: Timestamp) -> Result<u64, StoreError> {
+        use webhook_delivery::Column;
+        self.delete_in_batches::<webhook_delivery::Entity>(
+            Column::Id,
+            &Query::select()
+                .column(Column::Id)
+                .from(webhook_delivery::Entity)
+                .and_where(Column::NextAttemptAt.is_null())
+                .and_where(Expr::col(Column::ReceivedAt).lt(before.as_millis()))
                 .take(),
         )
         .await

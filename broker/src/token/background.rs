@@ -13,8 +13,7 @@ use super::exchange::requested_form;
 use super::request::scope;
 use super::{Form, TokenEndpoint, on_the_wire, recorded};
 use crate::domain::{
-    Actor, AuditEvent, AuditKind, Client, DownstreamName, OfflineGrant, OfflineGrantId,
-    OfflineState, RequestInfo,
+    Actor, AuditEvent, AuditKind, Client, OfflineGrant, OfflineGrantId, OfflineState, RequestInfo,
 };
 use crate::exchange::{BackgroundJob, TokenForm};
 
@@ -213,13 +212,7 @@ impl TokenEndpoint {
             .map(OfflineGrantId::parse)
             .transpose()
             .map_err(|_| OAuthError::invalid_request("The parameter after is no grant's id."))?;
-        let catalog = self.catalog.current();
-        let downstreams: Vec<DownstreamName> = catalog
-            .downstreams()
-            .iter()
-            .filter(|entry| entry.offline && client.exchange.contains(&entry.name))
-            .map(|entry| entry.name.clone())
-            .collect();
+        let downstreams = self.catalog.current().offline_among(&client.exchange);
         let limit = u64::try_from(PAGE).unwrap_or(u64::MAX).saturating_add(1);
         let found = self
             .store

@@ -27,6 +27,11 @@ impl<'a> Administrator<'a> {
         Self { broker, token }
     }
 
+    /// One whose token was made before.
+    pub(crate) fn with(broker: &'a Broker, token: String) -> Self {
+        Self { broker, token }
+    }
+
     /// The same person at another replica.
     pub(crate) fn at<'b>(&self, broker: &'b Broker) -> Administrator<'b> {
         Administrator {

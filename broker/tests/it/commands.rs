@@ -1,6 +1,7 @@
 //! The commands as an operator runs them: what goes to stdout, how they end, and that the work
 //! between requests is done.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::time::{Duration, Instant};
@@ -10,11 +11,13 @@ use broker::audit::{AuditChain, AuditLog};
 use broker::crypto::{self, Cipher};
 use broker::domain::{ClientId, EndReason, Grant, GrantId, ResourceUri, Subject};
 use broker::keys::{Algorithm, Keyring, Policy};
-use broker::live::Live;
+use broker::live::{CatalogHandle, Live};
 use broker::metrics::Metrics;
 use broker::offline_tokens::{self, OfflineTokens};
 use broker::storage::{self, AuditFilter, Options, Retention, Store, Synchronous};
 use broker::tasks::Tasks;
+use broker::webhooks::{self, Webhooks};
+use broker_client::http::{self, HttpClient};
 use broker_client::oauth::Scope;
 use tokio_util::sync::CancellationToken;
 
@@ -391,6 +394,23 @@ async fn the_tasks_follow_another_replica_within_a_second_and_stop_when_told() {
             Cipher::new(Vec::new()),
             ambient.clone(),
             Metrics::new(here.event_counts()),
+        ),
+        webhooks: Webhooks::new(
+            webhooks::Dependencies {
+                store: here.clone(),
+                audit: AuditLog::start(here.clone()),
+                nextcloud: None,
+                catalog: CatalogHandle::default(),
+                http: HttpClient::new(&http::Options::default()).unwrap(),
+                ambient: ambient.clone(),
+            },
+            webhooks::Settings {
+                callback_url: String::new(),
+                receivers: BTreeMap::new(),
+                queue: 1,
+                attempts: 1,
+                retry_after: Duration::from_secs(1),
+            },
         ),
         ambient: ambient.clone(),
         retention: Retention {

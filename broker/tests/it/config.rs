@@ -122,7 +122,7 @@ fn the_example_has_every_key_and_no_other() {
         assert_eq!(known, keys, "in [{path}]");
         sections.insert(path.to_owned());
     });
-    assert_eq!(sections.len(), 16, "{sections:?}");
+    assert_eq!(sections.len(), 18, "{sections:?}");
 }
 
 /// Calls `check` with the path and the keys of every table whose keys are fixed.

@@ -32,6 +32,7 @@ use broker::storage::{self, AuditFilter, Store, Synchronous};
 use broker::token::Lifetimes;
 use broker::upstream::{self, Upstream};
 use broker::upstream_tokens::{Keeping, UpstreamTokens};
+use broker::webhooks::{self, Webhooks};
 use broker_client::http::{ClientAuthentication, HttpClient, Options};
 use broker_client::oauth::{Scope, grant_type, token_type};
 use broker_client::testing::FakeClock;
@@ -79,6 +80,7 @@ pub(crate) struct Plan {
     /// The Nextcloud that the broker itself asks.
     pub(crate) nextcloud: Url,
     pub(crate) nextcloud_admin: Option<AdminCredentials>,
+    pub(crate) webhooks: webhooks::Settings,
     /// How long an IdP that is not well is asked for new tokens.
     pub(crate) patience: Duration,
     /// How many database connections there may be.
@@ -169,16 +171,7 @@ impl Broker {
         app::seed(&store, &plan.clients, ambient.now())
             .await
             .unwrap();
-        let alice = User {
-            sub: alice(),
-            upstream_issuer: "https://id.example".to_owned(),
-            upstream_subject: "alice".to_owned(),
-            nextcloud_uid: Some("alice".to_owned()),
-            name: Some("Alice".to_owned()),
-            created_at: ambient.now(),
-            last_login_at: ambient.now(),
-        };
-        store.record_login(&alice).await.unwrap();
+        record_alice(&store, ambient.now()).await;
         let cipher = Cipher::new(plan.encryption);
         let keyring = Keyring::load(
             store.clone(),
@@ -220,23 +213,32 @@ impl Broker {
                 patience: plan.patience,
             },
         );
-        let parts = Parts {
-            live: Live::load(
-                store.clone(),
-                ambient.clone(),
-                plan.catalog.downstreams().to_vec(),
-            )
+        let nextcloud = nextcloud(plan.nextcloud, plan.nextcloud_admin);
+        let downstreams = plan.catalog.downstreams().to_vec();
+        let live = Live::load(store.clone(), ambient.clone(), downstreams)
             .await
-            .unwrap(),
+            .unwrap();
+        let http = HttpClient::new(&Options::default()).unwrap();
+        let webhooks = webhooks::Dependencies {
+            store: store.clone(),
+            audit: audit.clone(),
+            nextcloud: Some(nextcloud.clone()),
+            catalog: live.catalog(),
+            http: http.clone(),
+            ambient: ambient.clone(),
+        };
+        let parts = Parts {
+            live,
             audit,
             store,
             keyring,
             upstream,
-            nextcloud: Some(nextcloud(plan.nextcloud, plan.nextcloud_admin)),
+            webhooks: Webhooks::new(webhooks, plan.webhooks),
+            nextcloud: Some(nextcloud),
             upstream_tokens,
             offline_tokens,
             guarded: guarded_client(&plan.settings.url_clients).unwrap(),
-            http: HttpClient::new(&Options::default()).unwrap(),
+            http,
             downstream_http: HttpClient::new(&Options {
                 allow_insecure_http: true,
                 ..Options::default()
@@ -576,13 +578,39 @@ fn nextcloud(url: Url, admin: Option<AdminCredentials>) -> Nextcloud {
     Nextcloud::new(url, admin, http)
 }
 
-fn plan() -> Plan {
-    let names = |names: &[&str]| {
-        names
-            .iter()
-            .map(|name| DownstreamName::parse(*name).unwrap())
-            .collect::<Vec<_>>()
+/// Alice has logged in before.
+async fn record_alice(store: &Store, now: Timestamp) {
+    let alice = User {
+        sub: alice(),
+        upstream_issuer: "https://id.example".to_owned(),
+        upstream_subject: "alice".to_owned(),
+        nextcloud_uid: Some("alice".to_owned()),
+        name: Some("Alice".to_owned()),
+        created_at: now,
+        last_login_at: now,
     };
+    store.record_login(&alice).await.unwrap();
+}
+
+/// Webhooks of nobody.
+fn no_webhooks() -> webhooks::Settings {
+    webhooks::Settings {
+        callback_url: format!("{ISSUER}/webhooks/nextcloud"),
+        receivers: BTreeMap::new(),
+        queue: 1_000,
+        attempts: 8,
+        retry_after: Duration::from_secs(10),
+    }
+}
+
+fn names(names: &[&str]) -> Vec<DownstreamName> {
+    let names = names.iter();
+    names
+        .map(|name| DownstreamName::parse(*name).unwrap())
+        .collect()
+}
+
+fn plan() -> Plan {
     let resource = |id: &str, is_default, downstreams| Resource {
         id: ResourceUri::parse(id).unwrap(),
         name: id.to_owned(),
@@ -647,6 +675,7 @@ fn plan() -> Plan {
         // Nothing listens there.
         nextcloud: Url::parse("http://127.0.0.1:9").unwrap(),
         nextcloud_admin: None,
+        webhooks: no_webhooks(),
         patience: Duration::from_millis(400),
         connections: 8,
     }

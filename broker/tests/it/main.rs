@@ -74,3 +74,4 @@ mod upstream;
 mod upstream_exchange;
 mod userinfo;
 mod vault;
+mod webhooks;

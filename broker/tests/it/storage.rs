@@ -11,6 +11,7 @@ mod registrations;
 mod rolling;
 mod upstream_tokens;
 mod values;
+mod webhooks;
 mod whitelist;
 
 use std::time::Duration;

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::server::{Server, Shared};
 use super::{
     cookbook, dav, deck, login, notes, oauth2, ocs, oidc, sharing, system, tables, user_oidc,
+    webhooks,
 };
 
 /// One API family.
@@ -68,5 +69,9 @@ pub(super) const FAMILIES: &[Family] = &[
     Family {
         routes: tables::routes,
         capabilities: tables::capabilities,
+    },
+    Family {
+        routes: webhooks::routes,
+        capabilities: |_| Value::Null,
     },
 ];

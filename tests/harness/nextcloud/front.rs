@@ -15,6 +15,7 @@ use super::ocs::OcsRequest;
 use super::server::{Server, Shared};
 use super::text::{digest, header, header_value};
 use super::user_oidc::UserOidc;
+use super::webhooks;
 use super::{json_answer, pages};
 
 /// The name of the server's session cookie, which is also the suffix of every `oc:id`.
@@ -91,6 +92,8 @@ pub(super) async fn front(
     } else {
         Identity::Anonymous
     };
+    let uid = identity.dav_session().map(|session| session.uid.clone());
+    let before = webhooks::watch(&server, request.method(), uid.as_deref());
     let refusal = refused_login(surface, &identity, request.uri(), request.headers());
     let has_credentials = request.headers().contains_key("authorization");
     let mut response = if let Some(response) = refusal {
@@ -99,6 +102,9 @@ pub(super) async fn front(
         request.extensions_mut().insert(identity.clone());
         next.run(request).await
     };
+    if let (Some(before), Some(uid)) = (&before, &uid) {
+        webhooks::tell(&server, uid, before);
+    }
     dress(
         &server,
         surface,

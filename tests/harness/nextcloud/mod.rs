@@ -55,6 +55,7 @@ mod tables;
 mod text;
 mod tree;
 mod user_oidc;
+mod webhooks;
 mod xml;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode};

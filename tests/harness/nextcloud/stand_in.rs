@@ -21,7 +21,7 @@ use super::oidc::OidcClient;
 use super::provider::ProviderEntry;
 use super::server::{Server, Shared};
 use super::user_oidc::UserOidc;
-use super::{cookbook, deck, front, notes, oauth2, ocs, oidc, sharing, tables};
+use super::{cookbook, deck, front, notes, oauth2, ocs, oidc, sharing, tables, webhooks};
 
 /// What the stand-in starts with.
 pub struct StandInConfig {
@@ -180,6 +180,17 @@ impl NextcloudStandIn {
     /// Deletes an account with its files.
     pub fn delete_account(&self, uid: &str) {
         self.server.remove_account(uid);
+    }
+
+    /// The webhooks that are registered, as the app `webhook_listeners` shows them.
+    #[must_use]
+    pub fn webhooks(&self) -> Vec<Value> {
+        webhooks::all(&self.server)
+    }
+
+    /// Deletes a webhook behind everybody's back.
+    pub fn forget_webhook(&self, id: i64) {
+        webhooks::forget(&self.server, id);
     }
 
     /// Makes an app password, as the user's settings page would.

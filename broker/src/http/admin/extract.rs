@@ -17,7 +17,7 @@ use crate::domain::RequestInfo;
 use crate::storage::AdminRole;
 
 /// An administrator who may look.
-pub(super) struct Reader;
+pub(super) struct Reader(pub(super) Administrator);
 
 /// An administrator who may change things.
 pub(super) struct Writer(pub(super) Administrator);
@@ -55,8 +55,7 @@ impl FromRequestParts<Arc<AdminApi>> for Reader {
         parts: &mut Parts,
         api: &Arc<AdminApi>,
     ) -> Result<Self, AdminError> {
-        administrator(parts, api, AdminRole::Read).await?;
-        Ok(Self)
+        administrator(parts, api, AdminRole::Read).await.map(Self)
     }
 }
 

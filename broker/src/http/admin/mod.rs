@@ -8,6 +8,7 @@ mod lists;
 mod openapi;
 mod resources;
 mod revocations;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -69,5 +70,6 @@ pub(super) fn routes(api: Arc<AdminApi>) -> Router {
         )
         .route("/admin/v1/stats", unstored(get(lists::stats)))
         .route("/admin/openapi.json", unstored(get(openapi::get)))
+        .merge(webhooks::routes())
         .with_state(api)
 }

@@ -5,6 +5,7 @@
 //! that every route is in it.
 
 mod describe;
+mod webhooks;
 
 use axum::Json;
 use serde_json::{Value, json};
@@ -32,6 +33,7 @@ pub fn document() -> OpenApi {
     clients(&mut document);
     resources(&mut document);
     sessions(&mut document);
+    webhooks::add(&mut document);
     rest(&mut document);
     document.finish()
 }

@@ -13,7 +13,7 @@ on_both! {
     of_many_that_take_a_lease_one_has_it
 }
 
-fn user(name: &str, uid: Option<&str>) -> User {
+pub(super) fn user(name: &str, uid: Option<&str>) -> User {
     User {
         sub: subject(name),
         upstream_issuer: "https://id.example".to_owned(),

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use broker::domain::{
-    DownstreamName, FailingReason, OfflineGrant, OfflineGrantId, OfflineRequest, OfflineRequestId,
-    OfflineState,
+    ClientId, DownstreamName, FailingReason, OfflineGrant, OfflineGrantId, OfflineRequest,
+    OfflineRequestId, OfflineState,
 };
 use broker::storage::{Lease, SealedOfflineTokens, Store};
 
+use super::accounts::user;
 use super::database::Database;
-use super::values::{at, subject};
+use super::values::{at, client, subject};
 use super::{KEEP, on_both, race};
 
 on_both! {
@@ -19,6 +20,7 @@ on_both! {
     of_many_that_lease_offline_tokens_one_renews_them
     a_lease_that_was_never_given_back_stays_to_be_seen
     a_grant_fails_by_the_hand_of_whoever_holds_the_lease
+    a_working_grant_is_found_by_its_users_nextcloud_uid
     what_is_over_is_purged
 }
 
@@ -180,6 +182,46 @@ async fn withdrawing_deletes_the_tokens_and_ends_what_is_under_way(database: Dat
             .unwrap()
     );
     assert_eq!(state(&store, 9).await, OfflineState::Withdrawn);
+}
+
+async fn a_working_grant_is_found_by_its_users_nextcloud_uid(database: Database) {
+    let store = database.open().await;
+    let alice = user("alice", Some("alice.nc"));
+    store.record_login(&alice).await.unwrap();
+    let job = client("job");
+    store.insert_client(&job).await.unwrap();
+    let mut no_job = client("no-job");
+    no_job.background = false;
+    store.insert_client(&no_job).await.unwrap();
+    let has = async |client_id: &ClientId, downstream: &str, uid: &str| {
+        let downstreams = [DownstreamName::parse(downstream).unwrap()];
+        let found = store.has_offline_grant_for(client_id, &downstreams, uid);
+        found.await.unwrap()
+    };
+    assert!(!has(&job.id, "nextcloud", "alice.nc").await);
+    let standing = grant("grant");
+    store.record_offline_grant(&standing).await.unwrap();
+    assert!(has(&job.id, "nextcloud", "alice.nc").await);
+    for (client_id, downstream, uid) in [
+        (&no_job.id, "nextcloud", "alice.nc"),
+        (&job.id, "vault", "alice.nc"),
+        (&job.id, "nextcloud", "alice"),
+        (&job.id, "nextcloud", "Alice.nc"),
+    ] {
+        assert!(!has(client_id, downstream, uid).await, "{downstream} {uid}");
+    }
+    let failing = OfflineGrant {
+        failing: Some((at(2), FailingReason::Refused)),
+        ..standing.clone()
+    };
+    let withdrawn = OfflineGrant {
+        withdrawn_at: Some(at(2)),
+        ..standing
+    };
+    for ended in [failing, withdrawn] {
+        store.record_offline_grant(&ended).await.unwrap();
+        assert!(!has(&job.id, "nextcloud", "alice.nc").await, "{ended:?}");
+    }
 }
 
 async fn of_many_that_lease_offline_tokens_one_renews_them(database: Database) {
