@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use seed::{SeedError, seed};
 pub use seed_resources::seed_resources;
-pub use serve::{ServeError, open, serve};
+pub use serve::{ServeError, check, open, serve};
 pub use service_account::ServiceAccountSettings;
 
 use crate::admin::{AdminApi, GroupPolicy, Groups, Refusals};

@@ -25,6 +25,7 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
+use crate::ambient::Ambient;
 use crate::app::{self, ServeError};
 use crate::audit::ChainError;
 use crate::clients::RotationError;
@@ -161,7 +162,10 @@ impl Arguments {
         match self.command {
             Command::Serve => app::serve(config).await?,
             Command::Health => health(&config).await?,
-            Command::CheckConfig => say("The configuration is good.")?,
+            Command::CheckConfig => {
+                app::check(&config, &Ambient::system())?;
+                say("The configuration is good.")?;
+            }
             Command::Migrate => match storage::migrate(&config.storage_options()).await? {
                 0 => say("The database is up to date.")?,
                 count => say(&format!("Migrations applied: {count}."))?,
@@ -210,7 +214,7 @@ async fn open(config: &Config) -> Result<Store, OpenError> {
 
 /// Says what `/health/ready` says.
 async fn health(config: &Config) -> Result<(), CommandError> {
-    let answer = readiness(config.server.listen).await?;
+    let answer = readiness(config.server.listen, config.server.tls.is_some()).await?;
     say(&String::from_utf8_lossy(&answer.body))?;
     if answer.status.is_success() {
         Ok(())

@@ -10,7 +10,7 @@ use broker_client::{
     bearer::{ProtectedResource, ProtectedResourceError},
     exchange::TokenExchanger,
     http::{ClientAuthentication, HttpClient, HttpError, Options, is_secure},
-    server::{self, Limits},
+    server::{self, Limits, Tls, TlsError},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -103,19 +103,35 @@ pub fn build_at(
     }))
 }
 
+/// Judges the certificate of the public listener, which [`serve`] will show, if it has one.
+///
+/// # Errors
+///
+/// [`ServeError::Tls`] when clients would refuse it.
+pub fn check_certificate(config: &Config, clock: &dyn Clock) -> Result<(), ServeError> {
+    match &config.server.tls {
+        Some(files) => Ok(Tls::check(files, clock)?),
+        None => Ok(()),
+    }
+}
+
 /// Serves on the configured addresses until `stop`; then says that it is not ready, and after
 /// `server.shutdown_delay` accepts no more and finishes open requests, for `server.shutdown_grace` at
 /// most.
 ///
 /// # Errors
 ///
-/// When an address cannot be listened on.
+/// When an address cannot be listened on, or the certificate not be shown.
 pub async fn serve(
     config: &Config,
     routers: Routers,
     stop: CancellationToken,
-) -> Result<(), ListenError> {
+) -> Result<(), ServeError> {
     let server = &config.server;
+    let tls = match server.tls.clone() {
+        Some(files) => Some(Tls::load(files, Arc::new(SystemClock))?),
+        None => None,
+    };
     let public = listen(server.listen).await?;
     let metrics = match server.metrics_listen {
         Some(address) => Some(listen(address).await?),
@@ -127,10 +143,10 @@ pub async fn serve(
     let both = async {
         let measured = async {
             if let Some(listener) = metrics {
-                server::serve(listener, routers.metrics, limits, closing.clone()).await;
+                server::serve(listener, None, routers.metrics, limits, closing.clone()).await;
             }
         };
-        let public = server::serve(public, routers.public, limits, closing.clone());
+        let public = server::serve(public, tls, routers.public, limits, closing.clone());
         tokio::join!(public, measured);
     };
     let deadline = async {
@@ -146,19 +162,27 @@ pub async fn serve(
     Ok(())
 }
 
-/// An address is taken or not ours.
+/// Why the gateway does not serve.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}; is another gateway running there?")]
-pub struct ListenError {
-    address: SocketAddr,
-    #[source]
-    source: std::io::Error,
+pub enum ServeError {
+    /// An address is taken or not ours.
+    #[error("cannot listen on {address}; is another gateway running there?")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The certificate cannot be shown.
+    #[error("server.tls: the listener cannot serve TLS")]
+    Tls(#[from] TlsError),
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
+async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
     TcpListener::bind(address)
         .await
-        .map_err(|source| ListenError { address, source })
+        .map_err(|source| ServeError::Listen { address, source })
 }
 
 fn transport(

@@ -61,11 +61,12 @@ impl Arguments {
             Command::CheckConfig => {
                 // Building the parts finds what only they can judge; nothing is asked over the network.
                 drop(app::build(&config)?);
+                app::check_certificate(&config, &SystemClock)?;
                 writeln!(std::io::stdout(), "The configuration is good.")?;
                 Ok(())
             }
             Command::Health => {
-                let answer = readiness(config.server.listen).await?;
+                let answer = readiness(config.server.listen, config.server.tls.is_some()).await?;
                 writeln!(
                     std::io::stdout(),
                     "{}",

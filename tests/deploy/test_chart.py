@@ -434,6 +434,8 @@ WRONG = [
     ("large", {"podSecurityContext.runAsUser": 0}, "/podSecurityContext/runAsUser"),
     ("large", {"broker.config": {"server": "x"}}, "/broker/config/server"),
     ("large", {"trustedProxies": ["everybody"]}, "/trustedProxies/0"),
+    ("large", {"broker.config": {"admin": {"tls": {"key": "/k"}}}}, "broker.config.admin.tls is set"),
+    ("large", {"gateway.config": {"server": {"tls": {"key": "/k"}}}}, "gateway.config.server.tls is set"),
 ]
 
 

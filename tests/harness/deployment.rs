@@ -7,11 +7,11 @@
 mod addresses;
 mod administration;
 mod config;
+mod options;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -22,100 +22,15 @@ use self::config::{
     BROKER_CLIENT_ID, GATEWAY_CLIENT_ID, NEXTCLOUD, OFFLINE_CLIENT_ID, Secrets, UpstreamConfig,
     UpstreamKind,
 };
+pub use self::options::{Adjust, LoginApp, Options, Upstream};
 use crate::idp::{IdpHandle, IdpOptions, User};
 use crate::nextcloud::{
-    AccessTokens, Account, NextcloudStandIn, OAuth2Client, OidcClient, ProviderEntry, StandInConfig,
+    Account, NextcloudStandIn, OAuth2Client, OidcClient, ProviderEntry, StandInConfig,
 };
 use crate::ports;
 use crate::process::{Binaries, Launch, Process};
 use crate::proxy::RoundRobin;
 use crate::random;
-
-/// Changes a broker's configuration before it is written.
-pub type Adjust = Arc<dyn Fn(&mut Value, &Addresses) + Send + Sync>;
-
-/// An identity provider that runs already.
-#[derive(Clone, Debug)]
-pub struct Upstream {
-    /// Its issuer.
-    pub issuer: String,
-    /// The broker's client id there.
-    pub client_id: String,
-    /// The broker's secret there.
-    pub client_secret: String,
-}
-
-/// What to install.
-#[derive(Clone)]
-pub struct Options {
-    /// The first of the ports; `None` takes free ones.
-    pub port_base: Option<u16>,
-    /// Where configuration, database and logs go.
-    pub data_dir: PathBuf,
-    /// How many brokers.
-    pub replicas: usize,
-    /// The database URL.
-    pub database: String,
-    /// The registration policy: `open`, `approval` or `closed`.
-    pub registration: String,
-    /// The strategy of the Nextcloud downstream.
-    pub strategy: String,
-    /// The claim of the ID token that carries the Nextcloud user id.
-    pub uid_claim: String,
-    /// The accounts of the development identity provider and of the stand-in Nextcloud.
-    pub users: Vec<User>,
-    /// A real identity provider instead of the development one.
-    pub upstream: Option<Upstream>,
-    /// A real Nextcloud instead of the stand-in.
-    pub nextcloud: Option<Url>,
-    /// Changes to the broker's configuration.
-    pub adjust_broker: Option<Adjust>,
-    /// Changes to the gateway's configuration.
-    pub adjust_gateway: Option<Adjust>,
-    /// With the strategy `session` and no provider of its own: where users log in at Nextcloud.
-    pub login_app: LoginApp,
-    /// `RUST_LOG` of the processes.
-    pub log_filter: String,
-}
-
-impl Options {
-    /// The installation of the demo in `data_dir`, with free ports.
-    #[must_use]
-    pub fn new(data_dir: &Path) -> Self {
-        Self {
-            port_base: None,
-            data_dir: data_dir.to_owned(),
-            replicas: 1,
-            database: format!("sqlite:{}", data_dir.join("broker.db").display()),
-            registration: "open".to_owned(),
-            strategy: "mint".to_owned(),
-            uid_claim: "preferred_username".to_owned(),
-            users: User::defaults(),
-            upstream: None,
-            nextcloud: None,
-            adjust_broker: None,
-            adjust_gateway: None,
-            login_app: LoginApp::Oauth2,
-            log_filter: "info".to_owned(),
-        }
-    }
-
-    fn nextcloud_url(&self, addresses: &Addresses) -> String {
-        match &self.nextcloud {
-            Some(url) => url.as_str().trim_end_matches('/').to_owned(),
-            None => format!("http://127.0.0.1:{}", addresses.nextcloud),
-        }
-    }
-}
-
-/// The app at which users log in where Nextcloud itself is the provider.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LoginApp {
-    /// The bundled one.
-    Oauth2,
-    /// The app `oidc`, with access tokens of this form.
-    Oidc(AccessTokens),
-}
 
 /// A running installation.
 pub struct Deployment {
@@ -142,7 +57,10 @@ impl Deployment {
     /// When a port is taken, or a program does not start; then with what it said.
     pub async fn start(binaries: &Binaries, options: Options) -> Result<Self> {
         fs::create_dir_all(&options.data_dir).context("data directory")?;
-        let addresses = Addresses::choose(options.port_base, options.replicas)?;
+        let addresses = Addresses::choose(options.port_base, options.replicas, options.tls)?;
+        if let Some(certificates) = options.certificates() {
+            certificates.put("first")?;
+        }
         let secrets = Secrets::generate();
         let (idp, upstream) = start_idp(&options, &addresses, &secrets).await?;
         let nextcloud = start_nextcloud(&options, &addresses, &upstream).await?;
@@ -172,7 +90,7 @@ impl Deployment {
             name: "mcp-gateway".to_owned(),
             program: binaries.gateway.clone(),
             arguments: vec!["--config".into(), file.into(), "serve".into()],
-            environment: vec![("RUST_LOG".to_owned(), options.log_filter.clone())],
+            environment: options.environment(),
             log: options.data_dir.join("mcp-gateway.log"),
             health: Url::parse(&format!("{}/health/ready", addresses.gateway_url()))?,
         })
@@ -189,6 +107,12 @@ impl Deployment {
             nextcloud,
             _proxies: proxies,
         })
+    }
+
+    /// What it was made of.
+    #[must_use]
+    pub fn options(&self) -> &Options {
+        &self.options
     }
 
     /// The broker's issuer.
@@ -458,11 +382,8 @@ async fn start_broker(
         name,
         program: binaries.broker.clone(),
         arguments: vec!["--config".into(), file.into(), "serve".into()],
-        environment: vec![("RUST_LOG".to_owned(), options.log_filter.clone())],
-        health: Url::parse(&format!(
-            "http://{}/health/ready",
-            addresses.broker_listen(replica)
-        ))?,
+        environment: options.environment(),
+        health: Url::parse(&format!("{}/health/ready", addresses.replica_url(replica)))?,
     })
     .await
 }

@@ -13,6 +13,8 @@ use reqwest::RequestBuilder;
 use serde_json::Value;
 use url::Url;
 
+use crate::tls;
+
 /// An HTTP client with a transcript. Clones share both.
 #[derive(Clone, Debug)]
 pub struct Http {
@@ -47,9 +49,8 @@ impl Http {
     /// A client that writes into `transcript`.
     #[must_use]
     pub fn new(transcript: Transcript) -> Self {
-        let client = reqwest::Client::builder()
+        let client = tls::client()
             .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             // A connection for each request: with replicas, each may meet another one; and none is
             // left over from before a crash.
             .pool_max_idle_per_host(0)

@@ -8,6 +8,7 @@
 //! - the people and programs that use it: [`browser`], [`client`] (an OAuth client as MCP clients
 //!   are), [`mcp_client`];
 //! - the processes: [`process`], [`proxy`] and, put together, [`deployment`];
+//! - [`tls`]: certificates, and clients that trust them;
 //! - [`story`]: the main job from the first 401 to the note in Nextcloud, told step by step.
 #![expect(
     clippy::unwrap_used,
@@ -35,4 +36,5 @@ pub mod random;
 mod reaper;
 pub mod sinks;
 pub mod story;
+pub mod tls;
 pub mod wait;

@@ -20,6 +20,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::http::{Answer, Http};
+use crate::tls;
 
 /// The two ways in which MCP is spoken today.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,7 +125,7 @@ impl SdkClient {
         open_page: Option<OpenPage>,
     ) -> Result<Self> {
         let config = StreamableHttpClientTransportConfig::with_uri(url.as_str()).auth_header(token);
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        let http = tls::client().build()?;
         let transport = StreamableHttpClientTransport::with_client(http, config);
         let service = Abilities { open_page }
             .serve_with_lifecycle(transport, era.lifecycle())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use broker_client::http::{HttpClient, HttpError, Options};
-use broker_client::server::{self, Limits};
+use broker_client::server::{self, Limits, Tls, TlsError, TlsFiles};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -63,6 +63,15 @@ pub enum ServeError {
     /// The HTTP client could not be made.
     #[error("the HTTP client could not be made")]
     Http(#[from] HttpError),
+    /// The certificate of a listener cannot be shown.
+    #[error("{key}: the listener cannot serve TLS")]
+    Tls {
+        /// The key of the configuration that names it.
+        key: &'static str,
+        /// Why.
+        #[source]
+        source: TlsError,
+    },
     /// An address is taken or not ours.
     #[error("cannot listen on {address}; is another broker running there?")]
     Listen {
@@ -179,6 +188,40 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
     })
 }
 
+/// Looks at what only [`serve`] reads: the certificates of the listeners.
+///
+/// # Errors
+/// [`ServeError::Tls`] with the first that clients would refuse.
+pub fn check(config: &Config, ambient: &Ambient) -> Result<(), ServeError> {
+    for (key, files) in certificates(config) {
+        if let Some(files) = files {
+            Tls::check(files, ambient.clock.as_ref())
+                .map_err(|source| ServeError::Tls { key, source })?;
+        }
+    }
+    Ok(())
+}
+
+/// The certificates of the public and the admin listener, by their keys.
+fn certificates(config: &Config) -> [(&'static str, Option<&TlsFiles>); 2] {
+    [
+        ("server.tls", config.server.tls.as_ref()),
+        ("admin.tls", config.admin.tls.as_ref()),
+    ]
+}
+
+/// Both listeners' sides of TLS, in the same order.
+fn load_certificates(config: &Config, ambient: &Ambient) -> Result<[Option<Tls>; 2], ServeError> {
+    let [public, admin] = certificates(config).map(|(key, files)| {
+        let files = files.cloned();
+        files
+            .map(|files| Tls::load(files, Arc::clone(&ambient.clock)))
+            .transpose()
+            .map_err(|source| ServeError::Tls { key, source })
+    });
+    Ok([public?, admin?])
+}
+
 fn nextcloud(config: &Config) -> Result<Option<Nextcloud>, HttpError> {
     let Some(url) = config.nextcloud_url() else {
         return Ok(None);
@@ -242,6 +285,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         public,
         administration,
     } = routers(&parts, &Settings::from(&config));
+    let [public_tls, admin_tls] = load_certificates(&config, &parts.ambient)?;
     let public_listener = bind(config.server.listen).await?;
     let admin_listener = bind(config.admin.listen).await?;
     let stop = server::stop_on_signal().map_err(ServeError::Signals)?;
@@ -278,8 +322,14 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     let limits = Limits::default();
     let both = async {
         tokio::join!(
-            server::serve(public_listener, public, limits, closing.clone()),
-            server::serve(admin_listener, administration, limits, closing.clone()),
+            server::serve(public_listener, public_tls, public, limits, closing.clone()),
+            server::serve(
+                admin_listener,
+                admin_tls,
+                administration,
+                limits,
+                closing.clone()
+            ),
         )
     };
     let deadline = async {

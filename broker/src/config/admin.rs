@@ -2,8 +2,11 @@
 
 use std::net::SocketAddr;
 
+use broker_client::server::TlsFiles;
+
 use super::loopback;
 use super::read::Section;
+use super::tls::tls;
 
 /// `[admin]`.
 #[derive(Debug, Clone)]
@@ -13,6 +16,11 @@ pub struct Admin {
     /// Default `127.0.0.1:4281`. `BROKER__ADMIN__LISTEN`. In a cluster, an address that only the
     /// monitoring and the administrators reach.
     pub listen: SocketAddr,
+    /// Certificate and key of this listener, as those of the public one.
+    ///
+    /// Default: none. `BROKER__ADMIN__TLS__CERTIFICATE` and `BROKER__ADMIN__TLS__KEY`. Set it where
+    /// administrators come over a network: each of their requests carries a token.
+    pub tls: Option<TlsFiles>,
     /// The `aud` of access tokens of the identity provider (JWTs) that administer.
     ///
     /// Default: none, admin tokens only. `BROKER__ADMIN__AUDIENCE`. Something of its own at the
@@ -36,6 +44,7 @@ pub struct Admin {
 impl Admin {
     pub(super) fn read(mut section: Section<'_>) -> Self {
         let listen = section.or("listen", loopback(4281));
+        let tls = tls(&mut section);
         let audience = section.optional("audience");
         let group_claim = section.or("group_claim", "groups".to_owned());
         let read_groups = section.list("read_groups");
@@ -43,6 +52,7 @@ impl Admin {
         section.finish();
         Self {
             listen,
+            tls,
             audience,
             group_claim,
             read_groups,

@@ -110,6 +110,12 @@ fn issuer(config: &Config, problems: &Problems) {
     }
     match url.scheme() {
         "https" => {}
+        _ if config.server.tls.is_some() => {
+            problems.add(
+                KEY,
+                "must be https: with server.tls the broker answers nothing else",
+            );
+        }
         "http" if is_loopback(&url) => {}
         _ => problems.add(KEY, "must be https; http is for loopback addresses only"),
     }

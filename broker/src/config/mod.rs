@@ -21,6 +21,7 @@ mod read;
 mod registration;
 mod resources;
 mod secret;
+mod tls;
 mod tokens;
 mod upstream;
 mod values;
@@ -30,6 +31,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use broker_client::secret::Secret;
+use broker_client::server::TlsFiles;
 
 pub use admin::Admin;
 pub use clients::{Client, ServiceAccount};
@@ -135,10 +137,18 @@ pub struct Server {
     /// Required. `BROKER__SERVER__ISSUER`. https, or http on loopback; no trailing slash, query or
     /// fragment. Changing it makes every token and every client's discovery invalid.
     pub issuer: String,
-    /// The address of the public listener, behind the TLS-terminating proxy.
+    /// The address of the public listener, mostly behind a proxy that ends TLS.
     ///
     /// Default `127.0.0.1:4280`. `BROKER__SERVER__LISTEN`. In a container use `0.0.0.0:4280`.
     pub listen: SocketAddr,
+    /// Certificate and key of the public listener, where TLS ends at the broker itself:
+    /// `{ certificate = "…", key = "…" }`, the paths of PEM files, the certificate with those that
+    /// lead to its authority behind it.
+    ///
+    /// Default: none, a proxy ends TLS. `BROKER__SERVER__TLS__CERTIFICATE` and
+    /// `BROKER__SERVER__TLS__KEY`. Set it where there is no proxy, or where the way from the proxy is
+    /// not to be trusted. The files are read again every ten seconds, so a renewal needs no restart.
+    pub tls: Option<TlsFiles>,
     /// The proxies in front of us, by address or network, whose `Forwarded` or `X-Forwarded-For` says
     /// where a request came from.
     ///
@@ -162,6 +172,7 @@ impl Server {
     fn read(mut section: Section<'_>) -> Option<Self> {
         let issuer = section.required("issuer", "the public base URL, such as https://mcp.example");
         let listen = section.or("listen", loopback(4280));
+        let tls = tls::tls(&mut section);
         let trusted_proxies = section.list("trusted_proxies");
         let shutdown_delay = section.or("shutdown_delay", Duration::ZERO);
         let shutdown_grace = section.or("shutdown_grace", Duration::from_secs(20));
@@ -169,6 +180,7 @@ impl Server {
         Some(Self {
             issuer: issuer?,
             listen,
+            tls,
             trusted_proxies,
             shutdown_delay,
             shutdown_grace,

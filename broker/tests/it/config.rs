@@ -98,6 +98,9 @@ fn the_example_has_every_key_and_no_other() {
     for other in ["jwks", "service_account"] {
         client.remove(other);
     }
+    // The issuer that the example begins with is for a try on one machine, without TLS.
+    first_table(&mut consistent["server"])
+        .insert("issuer".to_owned(), "https://mcp.example".into());
     assert_eq!(problems(from_table(consistent, BTreeMap::new())), [""; 0]);
 
     // An unknown key makes the reader name all it knows: that must be what the example has.
@@ -122,7 +125,42 @@ fn the_example_has_every_key_and_no_other() {
         assert_eq!(known, keys, "in [{path}]");
         sections.insert(path.to_owned());
     });
-    assert_eq!(sections.len(), 18, "{sections:?}");
+    assert_eq!(sections.len(), 20, "{sections:?}");
+}
+
+#[test]
+fn tls_is_two_paths_and_wants_an_https_issuer() {
+    let tls = |certificate: &str, key: &str| -> Table {
+        [("certificate", certificate), ("key", key)]
+            .map(|(name, path)| (name.to_owned(), Value::from(path)))
+            .into_iter()
+            .collect()
+    };
+    for section in ["server", "admin"] {
+        let path = format!("{section}.tls");
+        let mut half = tls("/a.pem", "/a.key");
+        half.remove("key");
+        assert_problem(with(&path, half), &format!("{path}.key"));
+        // Whoever pastes the key itself must not find it in a message.
+        let pasted = problems(with(
+            &path,
+            tls("/a.pem", "-----BEGIN PRIVATE KEY-----\nabc"),
+        ));
+        assert!(
+            pasted.iter().all(|problem| !problem.contains("abc")),
+            "{pasted:?}"
+        );
+        assert_problem(
+            with(&path, tls("/a.pem", "-----BEGIN PRIVATE KEY-----\nabc")),
+            &format!("{path}.key"),
+        );
+    }
+    assert_problem(with("server.tls", tls("/a.pem", "/a.key")), "server.issuer");
+    let admin = with("admin.tls", tls("/a.pem", "/a.key")).unwrap();
+    assert!(admin.server.tls.is_none());
+    let files = admin.admin.tls.unwrap();
+    assert_eq!(files.certificate, PathBuf::from("/a.pem"));
+    assert_eq!(files.key, PathBuf::from("/a.key"));
 }
 
 /// Calls `check` with the path and the keys of every table whose keys are fixed.

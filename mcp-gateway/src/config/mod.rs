@@ -12,7 +12,7 @@ mod value;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
-use broker_client::secret::Secret;
+use broker_client::{secret::Secret, server::TlsFiles};
 use url::Url;
 
 pub use load::{ConfigError, from_file, from_parts};
@@ -39,7 +39,13 @@ pub struct Server {
     /// The address to listen on. Default `127.0.0.1:4282`. Environment:
     /// `GATEWAY__SERVER__LISTEN`. Use `0.0.0.0:4282` in a container.
     pub listen: SocketAddr,
-    /// The address of the listener for metrics. Default: none. Environment:
+    /// Certificate and key, where TLS ends at the gateway itself: `{ certificate = "…", key = "…" }`,
+    /// the paths of PEM files, the certificate with those that lead to its authority behind it.
+    /// Default: none, a proxy ends TLS. Environment: `GATEWAY__SERVER__TLS__CERTIFICATE` and
+    /// `GATEWAY__SERVER__TLS__KEY`. Set it where there is no proxy, or where the way from the proxy is
+    /// not to be trusted. The files are read again every ten seconds, so a renewal needs no restart.
+    pub tls: Option<TlsFiles>,
+    /// The address of the listener for metrics, always plain HTTP. Default: none. Environment:
     /// `GATEWAY__SERVER__METRICS_LISTEN`. Where metrics are collected, an address that only the
     /// collector reaches: `127.0.0.1:4285`, or `0.0.0.0:4285` in a container.
     pub metrics_listen: Option<SocketAddr>,

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use broker_client::{http::is_secure, secret::Secret};
+use broker_client::{http::is_secure, secret::Secret, server::TlsFiles};
 use toml::Value;
 use url::{Host, Url};
 
@@ -87,6 +87,15 @@ fn server(mut section: Section<'_>) -> (SocketAddr, Option<Server>) {
     let listen = section
         .optional("listen")
         .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 4282)));
+    let tls = tls(&mut section);
+    if tls.is_some()
+        && public_url
+            .as_ref()
+            .is_some_and(|url| url.scheme() != "https")
+    {
+        let hint = "has to be https: with server.tls the gateway answers nothing else";
+        section.problem("public_url", hint);
+    }
     let metrics_listen = section.optional("metrics_listen");
     let allowed_hosts: Vec<String> = section.optional("allowed_hosts").unwrap_or_default();
     let allowed_origins: Vec<String> = section.optional("allowed_origins").unwrap_or_default();
@@ -109,6 +118,7 @@ fn server(mut section: Section<'_>) -> (SocketAddr, Option<Server>) {
         },
         public_url,
         listen,
+        tls,
         metrics_listen,
         request_limit: request_limit.0,
         call_timeout: call_timeout.unwrap_or(Duration::from_mins(2)),
@@ -117,6 +127,35 @@ fn server(mut section: Section<'_>) -> (SocketAddr, Option<Server>) {
         shutdown_grace: shutdown_grace.unwrap_or(Duration::from_secs(20)),
     });
     (listen, server)
+}
+
+/// `tls = { certificate = "…", key = "…" }`; what the files hold is not read here.
+fn tls(section: &mut Section<'_>) -> Option<TlsFiles> {
+    if !section.has("tls") {
+        return None;
+    }
+    let mut tls = section.section("tls");
+    let certificate = pem_file(
+        &mut tls,
+        "certificate",
+        "the file with the certificate, in PEM",
+    );
+    let key = pem_file(&mut tls, "key", "the file with its private key, in PEM");
+    tls.finish();
+    Some(TlsFiles {
+        certificate: certificate?,
+        key: key?,
+    })
+}
+
+fn pem_file(section: &mut Section<'_>, key: &str, hint: &str) -> Option<PathBuf> {
+    let path: String = section.required(key, hint)?;
+    if path.contains("-----") || path.is_empty() {
+        // Else a later message would show a private key as the name of a file.
+        section.problem(key, "has to be the path of a file, not what is in it");
+        return None;
+    }
+    Some(path.into())
 }
 
 fn broker(mut section: Section<'_>, needs_client: bool) -> Option<Broker> {

@@ -234,6 +234,7 @@ fn the_manual_names_every_key_and_its_real_default() {
             Some(key) if key.starts_with("back_channel_url") => {}
             // These have no default.
             Some(key) if key.starts_with("metrics_listen") => {}
+            Some(key) if key.starts_with("tls") => {}
             Some(key) if key.starts_with("shutdown_delay") => {}
             // In place of client_secret, which the manual shows.
             Some(key) if key.starts_with("client_assertion") => {}
@@ -251,6 +252,7 @@ fn the_manual_names_every_key_and_its_real_default() {
     for key in [
         "public_url",
         "listen",
+        "tls",
         "allowed_hosts",
         "allowed_origins",
         "request_limit",
@@ -281,4 +283,28 @@ fn nothing_at_all_names_every_required_key() {
     let mut keys = problems("", &[]);
     keys.sort();
     assert_eq!(keys, ["broker", "nextcloud.url", "server.public_url"]);
+}
+
+#[test]
+fn tls_is_two_paths_and_wants_an_https_url() {
+    let environment = [
+        ("GATEWAY__SERVER__TLS__CERTIFICATE", "/a.pem"),
+        ("GATEWAY__SERVER__TLS__KEY", "/a.key"),
+    ];
+    let config = load(GOOD, &environment).expect("good");
+    let files = config.server.tls.expect("files");
+    assert_eq!(files.certificate, PathBuf::from("/a.pem"));
+    assert_eq!(files.key, PathBuf::from("/a.key"));
+
+    assert_eq!(problems(GOOD, &environment[..1]), ["server.tls.key"]);
+    let plain = GOOD.replace("https://mcp.example", "http://127.0.0.1:4282");
+    assert_eq!(problems(&plain, &environment), ["server.public_url"]);
+    // Whoever pastes the key itself must not find it in a message.
+    let pasted = [
+        environment[0],
+        (environment[1].0, "-----BEGIN PRIVATE KEY-----\nabc"),
+    ];
+    assert_eq!(problems(GOOD, &pasted), ["server.tls.key"]);
+    let said = load(GOOD, &pasted).expect_err("a key").to_string();
+    assert!(!said.contains("abc"), "{said}");
 }

@@ -12,6 +12,8 @@ const MAX_REPLICAS: usize = 20;
 /// Who listens where.
 #[derive(Clone, Debug)]
 pub struct Addresses {
+    /// How our two programs are spoken to: `http` or `https`.
+    scheme: &'static str,
     pub(super) broker: u16,
     pub(super) admin: u16,
     gateway: u16,
@@ -25,7 +27,7 @@ pub struct Addresses {
 impl Addresses {
     /// With a base: broker +0, admin +1, gateway +2, identity provider +3, Nextcloud +4; replicas,
     /// if several, on +10 and their admin listeners on +30.
-    pub(super) fn choose(base: Option<u16>, replicas: usize) -> Result<Self> {
+    pub(super) fn choose(base: Option<u16>, replicas: usize, tls: bool) -> Result<Self> {
         ensure!(
             (1..=MAX_REPLICAS).contains(&replicas),
             "1 to {MAX_REPLICAS} replicas are possible"
@@ -51,6 +53,7 @@ impl Addresses {
                 .collect::<Result<_>>()?,
         };
         Ok(Self {
+            scheme: if tls { "https" } else { "http" },
             broker,
             admin,
             gateway: port(2)?,
@@ -63,13 +66,13 @@ impl Addresses {
     /// The broker's issuer.
     #[must_use]
     pub fn issuer(&self) -> String {
-        format!("http://127.0.0.1:{}", self.broker)
+        self.url(ports::loopback(self.broker))
     }
 
     /// The base of the gateway.
     #[must_use]
     pub fn gateway_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.gateway)
+        self.url(ports::loopback(self.gateway))
     }
 
     /// The MCP endpoint, which is the resource identifier too.
@@ -81,11 +84,17 @@ impl Addresses {
     /// The base of one replica, past the round robin.
     #[must_use]
     pub fn replica_url(&self, replica: usize) -> String {
-        format!("http://{}", self.broker_listen(replica))
+        self.url(self.broker_listen(replica))
     }
 
-    pub(super) fn admin_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.admin)
+    /// The base of the admin listener, of whichever replica.
+    #[must_use]
+    pub fn admin_url(&self) -> String {
+        self.url(ports::loopback(self.admin))
+    }
+
+    fn url(&self, listen: SocketAddr) -> String {
+        format!("{}://{listen}", self.scheme)
     }
 
     pub(super) fn broker_listen(&self, replica: usize) -> SocketAddr {

@@ -138,6 +138,10 @@ pub(super) fn broker(
             "client_secret": secrets.offline,
         });
     }
+    if let Some(certificates) = options.certificates() {
+        config["server"]["tls"] = certificates.keys();
+        config["admin"]["tls"] = certificates.keys();
+    }
     if let Some(adjust) = &options.adjust_broker {
         adjust(&mut config, addresses);
     }
@@ -186,6 +190,9 @@ pub(super) fn gateway(options: &Options, addresses: &Addresses, secrets: &Secret
             "credentials": "exchange",
         },
     });
+    if let Some(certificates) = options.certificates() {
+        config["server"]["tls"] = certificates.keys();
+    }
     if let Some(adjust) = &options.adjust_gateway {
         adjust(&mut config, addresses);
     }

@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::clock::Clock;
 use super::provider::{Issuer, ProviderEntry};
+use crate::tls;
 
 /// How long discovery and keys are believed, in seconds.
 const CACHE_SECONDS: u64 = 3600;
@@ -36,14 +37,9 @@ impl IssuerCache {
     /// # Errors
     /// When no HTTP client can be made.
     pub(super) fn new(clock: Clock) -> anyhow::Result<Self> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the harness shares no code with the programs it tests"
-        )]
-        let http = reqwest::Client::builder()
+        let http = tls::client()
             .timeout(Duration::from_secs(5))
             .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
             .build()?;
         Ok(Self {
             http,

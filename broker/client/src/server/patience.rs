@@ -1,4 +1,7 @@
 //! A stream that gives up on a client which has begun a request and does not come to its end.
+//!
+//! Under TLS it stands outside and sees what was decrypted: a record that does not come to its end is
+//! no request yet, and has the time of a connection without one.
 
 use std::io;
 use std::pin::Pin;
@@ -8,7 +11,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 /// Whether a request is being answered; shared by a stream and what serves it. Counts the changes, of
@@ -33,8 +35,8 @@ impl Phase {
 }
 
 /// A stream whose reads fail when the head of a request takes too long.
-pub(super) struct Patient {
-    stream: TcpStream,
+pub(super) struct Patient<S> {
+    stream: S,
     phase: Phase,
     /// The phase at the last read.
     seen: u64,
@@ -44,8 +46,8 @@ pub(super) struct Patient {
     begun: bool,
 }
 
-impl Patient {
-    pub(super) fn new(stream: TcpStream, phase: Phase, patience: Duration) -> Self {
+impl<S> Patient<S> {
+    pub(super) fn new(stream: S, phase: Phase, patience: Duration) -> Self {
         Self {
             stream,
             phase,
@@ -57,7 +59,7 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -88,7 +90,7 @@ impl AsyncRead for Patient {
     }
 }
 
-impl AsyncWrite for Patient {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,

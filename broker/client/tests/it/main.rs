@@ -20,4 +20,5 @@ mod metadata;
 mod protected_server;
 mod server;
 mod support;
+mod tls;
 mod verify;

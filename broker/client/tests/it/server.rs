@@ -47,7 +47,7 @@ impl Running {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let served = tokio::spawn(serve(listener, router, limits, stop.clone()));
+        let served = tokio::spawn(serve(listener, None, router, limits, stop.clone()));
         Self {
             address,
             stop,

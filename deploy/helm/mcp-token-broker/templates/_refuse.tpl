@@ -67,6 +67,14 @@
 {{- end -}}
 {{- end -}}
 
+{{- range $key := list "broker.config.server.tls" "broker.config.admin.tls" "gateway.config.server.tls" -}}
+{{- $value := $values -}}
+{{- range splitList "." $key -}}{{- $value = get ($value | default dict) . -}}{{- end -}}
+{{- if $value -}}
+{{- $problems = append $problems (printf "%s is set, but TLS ends at the ingress or Gateway here: probes, Services and routes speak plain HTTP to the pods" $key) -}}
+{{- end -}}
+{{- end -}}
+
 {{- if $problems -}}
 {{- fail (printf "\n\nThese values cannot work:\n  - %s\n" (join "\n  - " $problems)) -}}
 {{- end -}}
