@@ -47,4 +47,5 @@ mod token_errors;
 mod tokens;
 mod tool_call;
 mod trace;
+mod trickle;
 mod webhooks;
