@@ -277,6 +277,21 @@ fn log_to_stderr(format: LogFormat) {
         .with_ansi(std::io::stderr().is_terminal());
     match format {
         LogFormat::Text => registry.with(layer).init(),
-        LogFormat::Json => registry.with(layer.json()).init(),
+        LogFormat::Json => registry
+            .with(json_lines().with_writer(std::io::stderr))
+            .init(),
     }
+}
+
+/// Lines as `--log-format json` writes them: what happened at the top, what it belongs to in `spans`.
+#[must_use]
+pub fn json_lines<S>()
+-> fmt::Layer<S, fmt::format::JsonFields, fmt::format::Format<fmt::format::Json>>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
 }

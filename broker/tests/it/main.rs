@@ -48,6 +48,7 @@ mod kubernetes;
 mod live;
 mod login;
 mod login_again;
+mod logs;
 mod management;
 mod metadata;
 mod metrics;
