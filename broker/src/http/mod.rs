@@ -130,7 +130,8 @@ pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
         .route("/oauth/background-access/withdraw", unstored(withdraw))
         .route("/oauth/token", unstored(browsers(token)))
         .route("/oauth/revoke", unstored(browsers(revoke)))
-        .route("/oauth/introspect", unstored(browsers(introspect)))
+        // Not for programs in browsers: it wants a client's own secret, which none of them can keep.
+        .route("/oauth/introspect", unstored(introspect))
         .route("/oauth/userinfo", unstored(browsers(user_info)))
         .route("/oauth/register", unstored(browsers(register)))
         .route(

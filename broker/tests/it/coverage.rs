@@ -120,7 +120,7 @@ const ROUTES: &[Route] = &[
     route("/account/withdraw", &["POST"], 403, SameOrigin, NO_STORE),
     route("/oauth/token", &["POST"], 400, AnyOrigin, NO_STORE),
     route("/oauth/revoke", &["POST"], 400, AnyOrigin, NO_STORE),
-    route("/oauth/introspect", &["POST"], 400, AnyOrigin, NO_STORE),
+    route("/oauth/introspect", &["POST"], 400, SameOrigin, NO_STORE),
     route(
         "/oauth/userinfo",
         &["GET", "POST"],
