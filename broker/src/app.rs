@@ -28,11 +28,13 @@ use crate::audit::AuditLog;
 use crate::authorize::{Authorize, Logins};
 use crate::clients::{Clients, KeyReader, Policies};
 use crate::config::Config;
-use crate::domain::{ConsentPolicy, EmailUids, RegistrationPolicy, TrustedProxies, UrlClients};
+use crate::domain::{
+    ConsentPolicy, EmailUids, Rate, RateLimit, RegistrationPolicy, TrustedProxies, UrlClients,
+};
 use crate::exchange::check::Check;
 use crate::exchange::{Mint, Session, Strategies, Uids, UpstreamExchange};
 use crate::http::{
-    self, AccountPages, BrowserFlow, Endpoints, Health, Observer, Published, Scrape,
+    self, AccountPages, BrowserFlow, Endpoints, Health, Observer, Published, RateLimits, Scrape,
 };
 use crate::keys::Keyring;
 use crate::live::Live;
@@ -100,6 +102,12 @@ pub struct Settings {
     pub registration_limits: Limits,
     /// Whose ids may be URLs.
     pub url_clients: UrlClients,
+    /// How often strangers may ask for pages.
+    pub page_rate: Rate,
+    /// How often programs may be refused.
+    pub refusal_rate: Rate,
+    /// How long a request may take, its body included.
+    pub longest_request: Duration,
     /// How long an access token lives.
     pub access_token: Duration,
     /// How long an authorization code is good.
@@ -128,6 +136,9 @@ impl From<&Config> for Settings {
             registration: config.registration.policy,
             registration_limits: config.registration_limits(),
             url_clients: config.url_clients(),
+            page_rate: config.page_rate(),
+            refusal_rate: config.refusal_rate(),
+            longest_request: http::LONGEST_REQUEST,
             access_token: config.tokens.access_token,
             authorization_code: config.tokens.authorization_code,
             login: config.tokens.login,
@@ -235,12 +246,9 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
             issuer: settings.issuer.clone(),
         }),
         health: Arc::clone(&health),
+        limits: Arc::new(rate_limits(parts, settings)),
     };
-    let observer = Observer {
-        ambient: parts.ambient.clone(),
-        proxies: settings.trusted_proxies.clone(),
-        metrics: parts.metrics.clone(),
-    };
+    let observer = observer(parts, settings);
     let scrape = Scrape {
         metrics: parts.metrics.clone(),
         health,
@@ -251,6 +259,25 @@ pub fn routers(parts: &Parts, settings: &Settings) -> Routers {
     Routers {
         public: http::public(endpoints, observer.clone()),
         administration: http::administration(api, scrape, observer),
+    }
+}
+
+fn observer(parts: &Parts, settings: &Settings) -> Observer {
+    Observer {
+        ambient: parts.ambient.clone(),
+        proxies: settings.trusted_proxies.clone(),
+        metrics: parts.metrics.clone(),
+        longest_request: settings.longest_request,
+    }
+}
+
+fn rate_limits(parts: &Parts, settings: &Settings) -> RateLimits {
+    RateLimits {
+        pages: RateLimit::new(settings.page_rate),
+        refusals: RateLimit::new(settings.refusal_rate),
+        audit: parts.audit.clone(),
+        ambient: parts.ambient.clone(),
+        metrics: parts.metrics.clone(),
     }
 }
 

@@ -53,6 +53,10 @@ impl LogoutEndpoint {
             Ok(()) => return Ok(()),
             Err(error) => error,
         };
+        // A flood must not fill the trail.
+        if let Some(too_often) = event.too_often {
+            return Err(too_often.into());
+        }
         event.outcome = Outcome::Refused(error.code());
         match self.audit.record(event).await {
             Ok(()) => Err(error),

@@ -13,6 +13,7 @@ mod check;
 mod clients;
 mod consent;
 mod jwks;
+mod limits;
 mod load;
 mod nextcloud;
 mod offline;
@@ -37,6 +38,7 @@ pub use admin::Admin;
 pub use clients::{Client, ServiceAccount};
 pub use consent::Consent;
 pub use jwks::Jwks;
+pub use limits::Limits;
 pub use load::{ConfigError, from_table, load};
 pub use nextcloud::Nextcloud;
 pub use offline::OfflineClient;
@@ -76,6 +78,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// `[consent]`: what is remembered of the consent page.
     pub consent: Consent,
+    /// `[limits]`: how often strangers may come.
+    pub limits: Limits,
     /// `[registration]`: clients that register themselves, or whose id is a URL.
     pub registration: Registration,
     /// `[[resources]]`: the protected MCP servers.
@@ -97,6 +101,7 @@ impl Config {
         let webhooks = Webhooks::read(root.section("webhooks"));
         let tokens = Tokens::read(root.section("tokens"));
         let consent = Consent::read(root.section("consent"));
+        let limits = Limits::read(root.section("limits"));
         let registration = Registration::read(root.section("registration"));
         let resources = every(root.sections("resources"), Resource::read);
         let downstreams = every(root.sections("downstreams"), Downstream::read);
@@ -112,6 +117,7 @@ impl Config {
             webhooks: webhooks?,
             tokens,
             consent,
+            limits,
             registration,
             resources: resources?,
             downstreams: downstreams?,

@@ -11,7 +11,7 @@ use super::{AllowedClient, AuthenticationMethod, Client, Config};
 use crate::admin::GroupPolicy;
 use crate::crypto::{self, Cipher, WebhookKey};
 use crate::domain::{
-    self, Catalog, ClientKind, ClientStatus, ConsentPolicy, EmailUids, GrantType, Timestamp,
+    self, Catalog, ClientKind, ClientStatus, ConsentPolicy, EmailUids, GrantType, Rate, Timestamp,
     TokenEndpointAuthMethod, UrlClients,
 };
 use crate::keys::Policy;
@@ -117,6 +117,24 @@ impl Config {
         Limits {
             attempts_per_hour: self.registration.attempts_per_hour,
             most_clients: self.registration.most_clients,
+        }
+    }
+
+    /// How often strangers may ask for pages.
+    #[must_use]
+    pub const fn page_rate(&self) -> Rate {
+        Rate {
+            per_address: self.limits.pages_per_minute,
+            in_total: self.limits.pages_per_minute_in_total,
+        }
+    }
+
+    /// How often programs may be refused.
+    #[must_use]
+    pub const fn refusal_rate(&self) -> Rate {
+        Rate {
+            per_address: self.limits.refusals_per_minute,
+            in_total: self.limits.refusals_per_minute_in_total,
         }
     }
 

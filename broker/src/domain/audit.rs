@@ -3,7 +3,7 @@
 use broker_client::oauth::ErrorCode;
 use serde_json::{Map, Value};
 
-use super::{ClientId, DownstreamName, GrantId, ResourceUri, Subject, Timestamp};
+use super::{ClientId, DownstreamName, GrantId, ResourceUri, Subject, Timestamp, TooOften};
 
 /// One row of the audit trail.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,6 +38,8 @@ pub struct AuditEvent {
     pub address: Option<String>,
     /// What else is worth knowing; never a secret.
     pub details: Map<String, Value>,
+    /// As in [`RequestInfo`]; while it is set, a refusal is worth no row. Not stored.
+    pub too_often: Option<TooOften>,
 }
 
 /// Where a request came from: what every audit row of it carries.
@@ -49,6 +51,9 @@ pub struct RequestInfo {
     pub trace_id: Option<String>,
     /// The peer's address.
     pub address: Option<String>,
+    /// Set when so much from that address was refused that only who proves to be a known client is
+    /// heard.
+    pub too_often: Option<TooOften>,
 }
 
 /// Who did something.
@@ -172,6 +177,8 @@ kinds! {
     ExchangeGranted => "exchange.granted",
     /// An exchange was refused.
     ExchangeRefused => "exchange.refused",
+    /// Somebody came too often: the first such request in a minute.
+    RequestLimited => "request.limited",
     /// A user signed in to his account pages, or could not.
     AccountSignedIn => "account.signed_in",
     /// A user left his account pages.
@@ -236,6 +243,7 @@ impl AuditEvent {
             trace_id: None,
             address: None,
             details: Map::new(),
+            too_often: None,
         }
     }
 
@@ -245,6 +253,7 @@ impl AuditEvent {
         self.request_id.clone_from(&request.request_id);
         self.trace_id.clone_from(&request.trace_id);
         self.address.clone_from(&request.address);
+        self.too_often = request.too_often;
         self
     }
 }

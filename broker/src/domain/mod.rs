@@ -11,6 +11,7 @@ mod ids;
 mod nextcloud_uid;
 mod offline_grant;
 mod proxies;
+mod rate;
 mod redirect_uri;
 mod refresh;
 mod resource;
@@ -37,6 +38,7 @@ pub use offline_grant::{
     AccountSession, FailingReason, OfflineGrant, OfflineRequest, OfflineState,
 };
 pub use proxies::{InvalidNetwork, Network, TrustedProxies};
+pub use rate::{Exceeded, ExceededLimit, Rate, RateLimit, TooOften, counted_as};
 pub use redirect_uri::{InvalidRedirectUri, RedirectUri};
 pub use refresh::{Presented, RefreshToken, Rotation};
 pub use resource::{Downstream, InvalidResourceUri, Resource, ResourceUri, Strategy};

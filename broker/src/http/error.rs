@@ -14,6 +14,7 @@ use broker_client::oauth::{ErrorBody, ErrorCode, OAuthError};
 use serde::Serialize;
 
 use crate::admin::AdminError;
+use crate::domain::TooOften;
 
 /// A refused OAuth request.
 #[derive(Debug)]
@@ -25,7 +26,10 @@ pub struct Failure {
 
 impl From<OAuthError> for Failure {
     fn from(error: OAuthError) -> Self {
-        let status = error.code().status();
+        let status = match too_often(&error) {
+            Some(_) => StatusCode::TOO_MANY_REQUESTS,
+            None => error.code().status(),
+        };
         Self::with_status(error, status)
     }
 }
@@ -58,6 +62,10 @@ impl IntoResponse for Failure {
         log(&self.error, self.status, self.error.description());
         let body = ErrorBody::from(&self.error);
         let mut response = (self.status, Json(body)).into_response();
+        if let Some(too_often) = too_often(&self.error) {
+            let wait = super::limits::retry_after(too_often.retry_after);
+            response.headers_mut().insert(header::RETRY_AFTER, wait);
+        }
         if self.challenge {
             response.headers_mut().insert(
                 header::WWW_AUTHENTICATE,
@@ -66,6 +74,11 @@ impl IntoResponse for Failure {
         }
         response
     }
+}
+
+/// Why the caller was not heard, if it was for having been refused too often.
+fn too_often(error: &OAuthError) -> Option<&TooOften> {
+    error.source()?.downcast_ref()
 }
 
 /// A problem document (RFC 9457).

@@ -13,6 +13,7 @@ mod error;
 mod forwarded;
 mod health;
 mod introspect;
+mod limits;
 mod logout;
 mod metadata;
 mod metrics;
@@ -32,7 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
@@ -48,6 +49,7 @@ pub use admin::document as admin_document;
 pub use authorize::BrowserFlow;
 pub use error::{Failure, Problem};
 pub use health::Health;
+pub use limits::RateLimits;
 pub use metadata::Published;
 pub use metrics::Scrape;
 pub use request::Observer;
@@ -59,7 +61,7 @@ use crate::token::{IntrospectionEndpoint, RevocationEndpoint, TokenEndpoint, Use
 use crate::webhooks::{LARGEST_EVENT, Webhooks};
 
 /// How long a request may take. Longer than a login's calls to the identity provider together.
-const LONGEST_REQUEST: Duration = Duration::from_secs(30);
+pub const LONGEST_REQUEST: Duration = Duration::from_secs(30);
 
 /// The largest body, in bytes: room for two access tokens in one form.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -88,6 +90,8 @@ pub struct Endpoints {
     pub registration: Arc<RegistrationEndpoint>,
     /// `/health/…`.
     pub health: Arc<Health>,
+    /// How often strangers may come.
+    pub limits: Arc<RateLimits>,
 }
 
 /// The public listener's routes.
@@ -120,28 +124,49 @@ pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
         .with_state(Arc::clone(&endpoints.browser));
     let callback =
         get(callback::callback).with_state((endpoints.browser, Arc::clone(&endpoints.account)));
-    let router = well_known(endpoints.published)
+    let pages = Router::new()
         .route("/oauth/authorize", authorize)
         .route("/oauth/consent", consent)
         .route("/oauth/callback", callback)
-        .route("/oauth/backchannel-logout", unstored(logout))
-        .route("/oauth/offline-grants", unstored(offline_grants))
-        .route("/oauth/background-access", unstored(access))
-        .route("/oauth/background-access/withdraw", unstored(withdraw))
-        .route("/oauth/token", unstored(browsers(token)))
-        .route("/oauth/revoke", unstored(browsers(revoke)))
+        .merge(account_pages(endpoints.account))
+        .route_layer(middleware::from_fn_with_state(
+            Arc::clone(&endpoints.limits),
+            limits::page,
+        ));
+    // Inside of what lets programs in browsers read answers: these too.
+    let client = |route: MethodRouter| -> MethodRouter {
+        let limits = Arc::clone(&endpoints.limits);
+        route.layer(middleware::from_fn_with_state(limits, limits::client))
+    };
+    let stranger = |route: MethodRouter| -> MethodRouter {
+        let limits = Arc::clone(&endpoints.limits);
+        route.layer(middleware::from_fn_with_state(limits, limits::stranger))
+    };
+    let programs = Router::new()
+        .route("/oauth/backchannel-logout", unstored(client(logout)))
+        .route("/oauth/offline-grants", unstored(client(offline_grants)))
+        .route("/oauth/background-access", unstored(client(access)))
+        .route(
+            "/oauth/background-access/withdraw",
+            unstored(client(withdraw)),
+        )
+        .route("/oauth/token", unstored(browsers(client(token))))
+        .route("/oauth/revoke", unstored(browsers(client(revoke))))
         // Not for programs in browsers: it wants a client's own secret, which none of them can keep.
-        .route("/oauth/introspect", unstored(introspect))
-        .route("/oauth/userinfo", unstored(browsers(user_info)))
-        .route("/oauth/register", unstored(browsers(register)))
+        .route("/oauth/introspect", unstored(client(introspect)))
+        .route("/oauth/userinfo", unstored(browsers(stranger(user_info))))
+        .route("/oauth/register", unstored(browsers(stranger(register))))
         .route(
             "/oauth/register/{client_id}",
-            unstored(browsers(registered)),
-        )
+            unstored(browsers(stranger(registered))),
+        );
+    let router = well_known(endpoints.published)
+        .merge(pages)
+        .merge(programs)
         .route("/webhooks/nextcloud", unstored(webhooks))
         .route("/health/live", unstored(get(health::live)))
         .route("/health/ready", unstored(ready));
-    layered(router.merge(account_pages(endpoints.account)), observer)
+    layered(router, observer)
 }
 
 /// The pages of signed-in users.
@@ -190,7 +215,10 @@ fn layered(router: Router, observer: Observer) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn_with_state(
+            observer.longest_request,
+            in_time,
+        ))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(default_header(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(default_header(header::REFERRER_POLICY, "no-referrer"))
@@ -244,14 +272,18 @@ fn browsers<S: Clone + Send + Sync + 'static>(route: MethodRouter<S>) -> MethodR
 }
 
 /// Gives up on a request that takes too long.
-async fn in_time(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(LONGEST_REQUEST, next.run(request)).await {
+async fn in_time(State(longest): State<Duration>, request: Request, next: Next) -> Response {
+    match tokio::time::timeout(longest, next.run(request)).await {
         Ok(response) => response,
-        Err(elapsed) => Failure::from(
-            OAuthError::temporarily_unavailable("The request took too long. Try again.")
-                .because(elapsed),
+        // Outside of what keeps the other answers out of caches.
+        Err(elapsed) => (
+            [(header::CACHE_CONTROL, "no-store")],
+            Failure::from(
+                OAuthError::temporarily_unavailable("The request took too long. Try again.")
+                    .because(elapsed),
+            ),
         )
-        .into_response(),
+            .into_response(),
     }
 }
 

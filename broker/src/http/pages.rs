@@ -204,6 +204,22 @@ pub(super) fn failure(error: AuthorizeError, consent_path: &str, info: &RequestI
     }
 }
 
+/// The page for somebody who asks for too many.
+pub(super) fn too_many(info: &RequestInfo) -> Response {
+    let words = Words {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        title: "Too many requests",
+        happened: "More pages were asked for from your network than this server gives in a minute.",
+        advice: "Wait a minute, then load this page again.",
+    };
+    let template = MessageTemplate {
+        words: &words,
+        link: None,
+        request_id: info.request_id.as_deref(),
+    };
+    render(&template, words.status)
+}
+
 /// Sends the browser on with a GET, whatever it came with (RFC 9700 §4.12).
 pub(super) fn redirect(location: &str) -> Response {
     let Ok(location) = HeaderValue::from_str(location) else {

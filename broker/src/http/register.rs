@@ -1,7 +1,6 @@
 //! `POST /oauth/register`, and `GET`, `PUT`, `DELETE /oauth/register/{client_id}`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -12,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use broker_client::oauth::OAuthError;
 
 use super::error::Failure;
+use super::limits;
 use super::token::authorization;
 use crate::domain::RequestInfo;
 use crate::register::{Managed, Refused, Registered, RegistrationEndpoint};
@@ -122,7 +122,7 @@ impl IntoResponse for Refused {
             } => with(
                 Failure::with_status(error, StatusCode::TOO_MANY_REQUESTS),
                 header::RETRY_AFTER,
-                seconds(retry_after),
+                limits::retry_after(retry_after),
             ),
         }
     }
@@ -132,15 +132,4 @@ fn with(failure: Failure, name: header::HeaderName, value: HeaderValue) -> Respo
     let mut response = failure.into_response();
     response.headers_mut().insert(name, value);
     response
-}
-
-/// A duration for `Retry-After`, rounded up: whoever waits so long has waited enough.
-fn seconds(duration: Duration) -> HeaderValue {
-    HeaderValue::from(
-        duration
-            .as_millis()
-            .div_ceil(1000)
-            .try_into()
-            .unwrap_or(u64::MAX),
-    )
 }

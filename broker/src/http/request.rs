@@ -3,7 +3,7 @@
 //! Flows get this as [`RequestInfo`] and put it into audit rows; they never see HTTP.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use axum::extract::{ConnectInfo, FromRequest, FromRequestParts, MatchedPath, Request, State};
@@ -32,6 +32,8 @@ pub struct Observer {
     pub proxies: TrustedProxies,
     /// Counts and measures.
     pub metrics: Metrics,
+    /// How long a request may take, its body included.
+    pub longest_request: Duration,
 }
 
 /// Gives the request its [`RequestInfo`], answers with its id, and logs it once.
@@ -51,6 +53,7 @@ pub(super) async fn observe(
             .get::<ConnectInfo<SocketAddr>>()
             .map(|ConnectInfo(peer)| origin(peer.ip(), request.headers(), &observer.proxies))
             .map(|address| address.to_string()),
+        too_often: None,
     };
     let method = request.method().clone();
     // The template, never the path: a path or query may hold a secret, and a label of unbounded

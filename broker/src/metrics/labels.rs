@@ -197,6 +197,19 @@ impl Task {
     }
 }
 
+/// A limit that was exceeded.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct Limit {
+    what: &'static str,
+    of: &'static str,
+}
+
+impl Limit {
+    pub(super) const fn new(what: &'static str, of: &'static str) -> Self {
+        Self { what, of }
+    }
+}
+
 /// A kind of audit row.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub(super) struct Event {

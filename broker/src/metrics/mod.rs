@@ -29,7 +29,7 @@ pub use events::EventCounts;
 pub use readings::{KeyReading, PoolReading, Readings};
 
 use self::labels::{Exchange, Grant, Operation, Request, Route, Strategy, Task, TokenRequest};
-use self::labels::{Reason, UpstreamRequest};
+use self::labels::{Limit, Reason, UpstreamRequest};
 use self::readings::Gauges;
 use crate::domain::{DownstreamName, GrantType, Timestamp};
 
@@ -59,6 +59,7 @@ struct Inner {
     token_rejections: Family<Reason, Counter>,
     upstream_requests: Family<UpstreamRequest, Counter>,
     upstream_request_durations: Durations<Operation>,
+    rate_limited: Family<Limit, Counter>,
     audit_unsealed: Gauge,
     task_runs: Family<Task, Counter>,
     task_successes: Family<labels::TaskName, Gauge>,
@@ -127,6 +128,11 @@ impl Metrics {
                 &mut registry,
                 "upstream_request_duration",
                 "How long the identity provider's token endpoint took",
+            ),
+            rate_limited: counters(
+                &mut registry,
+                "rate_limited_requests",
+                "Requests refused with 429 by [limits], by what is limited and of whom",
             ),
             audit_unsealed: gauge(
                 &mut registry,
@@ -224,6 +230,14 @@ impl Metrics {
     pub fn audit_unsealed(&self, rows: u64) {
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
         self.inner.audit_unsealed.set(rows);
+    }
+
+    /// A request was one too many; both are constants.
+    pub fn rate_limited(&self, what: &'static str, of: &'static str) {
+        self.inner
+            .rate_limited
+            .get_or_create(&Limit::new(what, of))
+            .inc();
     }
 
     /// A run of a periodic task ended well at `now`.

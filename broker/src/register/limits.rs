@@ -2,13 +2,12 @@
 //!
 //! Counted in the database, so that replicas count together and a restart forgets nothing.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use broker_client::oauth::OAuthError;
 
 use super::Refused;
-use crate::domain::{ClientKind, Timestamp};
+use crate::domain::{ClientKind, Timestamp, counted_as};
 use crate::storage::{Store, Transaction};
 
 /// The window in which attempts are counted. Its windows begin with the epoch, the same for all.
@@ -72,37 +71,9 @@ fn window(now: Timestamp) -> Timestamp {
     Timestamp::from_millis(millis - millis.rem_euclid(length))
 }
 
-/// What an address is counted as: a home or a machine has a whole /64 of IPv6.
-fn counted_as(address: Option<&str>) -> String {
-    match address.map(str::parse::<IpAddr>) {
-        Some(Ok(address)) => match address.to_canonical() {
-            IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, ..] = address.segments();
-                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-            }
-        },
-        Some(Err(_)) | None => "unknown".to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_ipv6_address_counts_as_its_network_and_a_mapped_one_as_ipv4() {
-        for (address, counted) in [
-            (Some("192.0.2.1"), "192.0.2.1"),
-            (Some("::ffff:192.0.2.1"), "192.0.2.1"),
-            (Some("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::/64"),
-            (Some("2001:db8:1:2::1"), "2001:db8:1:2::/64"),
-            (Some("nonsense"), "unknown"),
-            (None, "unknown"),
-        ] {
-            assert_eq!(counted_as(address), counted, "{address:?}");
-        }
-    }
 
     #[test]
     fn a_window_begins_with_the_hour() {

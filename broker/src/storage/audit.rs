@@ -225,6 +225,7 @@ impl TryFrom<Model> for StoredAuditEvent {
             trace_id: model.trace_id,
             address: model.address,
             details: row.json("details", &model.details)?,
+            too_often: None,
         };
         Ok(Self {
             id: model.id,

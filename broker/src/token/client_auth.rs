@@ -162,7 +162,8 @@ impl ClientAuthenticator {
     /// # Errors
     /// `invalid_client` when it is unknown or its proof is wrong; `unauthorized_client` when it
     /// is blocked, waits for approval or is not trusted any more; `temporarily_unavailable` when its
-    /// keys cannot be had.
+    /// keys cannot be had, or when the request's address was refused too often and it is a public
+    /// client.
     pub(super) async fn identify(
         &self,
         form: &Form,
@@ -171,7 +172,14 @@ impl ClientAuthenticator {
     ) -> Result<Arc<Client>, OAuthError> {
         let credentials = Credentials::read(authorization, form)?;
         claimed(event, &credentials);
-        self.authenticate(&credentials).await
+        let client = self.authenticate(&credentials).await?;
+        match event.too_often {
+            // A gateway is heard, whatever strangers at its address do; its secret is no guess.
+            Some(_) if client.is_confidential() => event.too_often = None,
+            Some(too_often) => return Err(too_often.into()),
+            None => {}
+        }
+        Ok(client)
     }
 
     /// The client, if the request proves to be from it and it may be used now.

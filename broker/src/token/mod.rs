@@ -244,6 +244,10 @@ async fn end_grant(
 
 /// Records a refusal before it is answered, and returns it.
 async fn recorded(audit: &AuditLog, mut event: AuditEvent, error: OAuthError) -> OAuthError {
+    // A flood must not fill the trail, nor learn anything: the first in a minute has its row.
+    if let Some(too_often) = event.too_often {
+        return too_often.into();
+    }
     event.outcome = Outcome::Refused(error.code());
     // The same code has many causes, and whoever asks "why?" later has only this row.
     event

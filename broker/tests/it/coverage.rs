@@ -2,10 +2,13 @@
 //! fails: a new route has to say here what it does.
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::path::Path;
+use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
+use futures_util::stream::pending;
 use http::{Method, Request, StatusCode, header};
 use serde_json::Value;
 
@@ -514,7 +517,7 @@ async fn readiness_says_which_dependency_is_down() {
         "nothing listens at these; it is told, and no reason to send requests elsewhere"
     );
 
-    broker.clock.advance(std::time::Duration::from_secs(2));
+    broker.clock.advance(Duration::from_secs(2));
     let stale = broker.get("/health/ready").await;
     assert_eq!(stale.status, StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(stale.json()["revocations"], "down");
@@ -538,4 +541,18 @@ async fn a_handler_that_fails_does_not_say_why() {
         assert!(!answer.body.contains(secret), "{}", answer.body);
     }
     assert!(answer.headers.get(header::WWW_AUTHENTICATE).is_none());
+}
+
+#[tokio::test]
+async fn nobody_waits_for_ever_for_a_body() {
+    let short = Duration::from_millis(300);
+    let broker = Broker::planned(|plan| plan.settings.longest_request = short).await;
+    for path in ["/oauth/token", "/oauth/revoke", "/oauth/register"] {
+        let request = Request::post(path)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(Body::from_stream(pending::<Result<Bytes, Infallible>>()))
+            .unwrap();
+        let answer = broker.send(request).await;
+        answer.assert_refused(503, "temporarily_unavailable");
+    }
 }

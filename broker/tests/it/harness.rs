@@ -18,8 +18,8 @@ use broker::clients::guarded_client;
 use broker::crypto::{self, Cipher, Handle};
 use broker::domain::{
     AuditEvent, Authorization, AuthorizationId, Catalog, Client, ClientId, ClientKind,
-    ClientStatus, ConsentPolicy, Downstream, DownstreamName, EmailUids, GrantType, RedirectUri,
-    RegistrationPolicy, Resource, ResourceUri, Stage, Strategy, Subject, Timestamp,
+    ClientStatus, ConsentPolicy, Downstream, DownstreamName, EmailUids, GrantType, Rate,
+    RedirectUri, RegistrationPolicy, Resource, ResourceUri, Stage, Strategy, Subject, Timestamp,
     TokenEndpointAuthMethod, TrustedProxies, UrlClients, User,
 };
 use broker::keys::{Algorithm, Keyring, Policy};
@@ -698,6 +698,10 @@ fn settings() -> Settings {
             allows_loopback: false,
             named: Vec::new(),
         },
+        // Tests of other things come often, and from nowhere.
+        page_rate: Rate::NONE,
+        refusal_rate: Rate::NONE,
+        longest_request: broker::http::LONGEST_REQUEST,
         access_token: Duration::from_mins(10),
         authorization_code: Duration::from_mins(1),
         login: Duration::from_mins(10),

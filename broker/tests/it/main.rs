@@ -55,6 +55,7 @@ mod metrics;
 mod nextcloud_uids;
 mod pkce;
 mod provisioning;
+mod rate_limits;
 mod redirect_attacks;
 mod redirect_uri;
 mod refresh_rotation;

@@ -105,6 +105,12 @@ pub(super) fn broker(
         "consent": { "danger_remember_native_apps": true },
         // All tests register from one address.
         "registration": { "policy": options.registration, "attempts_per_hour": 100_000 },
+        "limits": {
+            "pages_per_minute": 0,
+            "pages_per_minute_in_total": 0,
+            "refusals_per_minute": 0,
+            "refusals_per_minute_in_total": 0,
+        },
         "resources": [{
             "id": mcp_url,
             "name": "Nextcloud tools",
