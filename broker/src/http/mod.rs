@@ -159,11 +159,11 @@ pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
         .route(
             "/oauth/register/{client_id}",
             unstored(browsers(stranger(registered))),
-        );
+        )
+        .route("/webhooks/nextcloud", unstored(client(webhooks)));
     let router = well_known(endpoints.published)
         .merge(pages)
         .merge(programs)
-        .route("/webhooks/nextcloud", unstored(webhooks))
         .route("/health/live", unstored(get(health::live)))
         .route("/health/ready", unstored(ready));
     layered(router, observer)

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::error::Problem;
+use super::limits;
 use super::token::authorization;
 use crate::domain::RequestInfo;
 use crate::webhooks::{ReceiveError, Webhooks};
@@ -30,6 +31,7 @@ pub(super) async fn receive(
     let status = match &error {
         ReceiveError::Unauthenticated => StatusCode::UNAUTHORIZED,
         ReceiveError::Event => StatusCode::BAD_REQUEST,
+        ReceiveError::TooOften(_) => StatusCode::TOO_MANY_REQUESTS,
         ReceiveError::Full => StatusCode::SERVICE_UNAVAILABLE,
         ReceiveError::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
     };
@@ -39,6 +41,10 @@ pub(super) async fn receive(
         "an event of Nextcloud was not taken"
     );
     let mut response = Problem::new(status, error.to_string()).into_response();
+    if let ReceiveError::TooOften(too_often) = error {
+        let wait = limits::retry_after(too_often.retry_after);
+        response.headers_mut().insert(header::RETRY_AFTER, wait);
+    }
     if status == StatusCode::UNAUTHORIZED {
         response.headers_mut().insert(
             header::WWW_AUTHENTICATE,

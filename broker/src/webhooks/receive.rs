@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 use super::{Inner, Webhooks};
 use crate::crypto;
 use crate::domain::{
-    Actor, AuditEvent, AuditKind, Condition, Delivery, DeliveryId, Outcome, RequestInfo, Webhook,
-    WebhookId,
+    Actor, AuditEvent, AuditKind, Condition, Delivery, DeliveryId, Outcome, RequestInfo, TooOften,
+    Webhook, WebhookId,
 };
 use crate::storage::StoreError;
 
@@ -30,6 +30,9 @@ pub enum ReceiveError {
     /// Too many wait. Nextcloud does not send it again.
     #[error("Too many deliveries are waiting.")]
     Full,
+    /// Its sender was refused too often, and does not carry the secret now either.
+    #[error(transparent)]
+    TooOften(#[from] TooOften),
     /// It could not be stored, or the refusal not recorded.
     #[error("The database did not answer.")]
     Store(#[from] Arc<StoreError>),
@@ -132,6 +135,10 @@ impl Inner {
     async fn refused(&self, info: &RequestInfo) -> Result<ReceiveError, ReceiveError> {
         let kind = AuditKind::WebhookRefused;
         let mut event = AuditEvent::new(self.now(), kind, Actor::Anonymous).during(info);
+        // A flood must not fill the trail.
+        if let Some(too_often) = event.too_often {
+            return Ok(too_often.into());
+        }
         event.outcome = Outcome::Refused(broker_client::oauth::ErrorCode::InvalidToken);
         self.with.audit.record(event).await?;
         Ok(ReceiveError::Unauthenticated)

@@ -148,6 +148,23 @@ async fn programs_are_counted_when_they_are_refused_and_only_then() {
 }
 
 #[tokio::test]
+async fn guesses_at_webhooks_fill_no_trail() {
+    let broker = limited(3, 0).await;
+    let path = "/webhooks/nextcloud";
+    let before = broker.trail().await.len();
+    for _ in 0..3 {
+        let answer = ask(&broker, NOISY, "POST", path, "{}").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    }
+    for _ in 0..5 {
+        let answer = ask(&broker, NOISY, "POST", path, "{}").await;
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+        assert_eq!(answer.header("retry-after"), Some("20"));
+    }
+    assert_eq!(broker.trail().await.len(), before + 3 + 1);
+}
+
+#[tokio::test]
 async fn a_client_that_proves_itself_is_heard_whatever_strangers_at_its_address_do() {
     let broker = limited(3, 3).await;
     let session = broker.session().await;
