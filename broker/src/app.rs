@@ -14,6 +14,7 @@ use std::time::Duration;
 use axum::Router;
 use broker_client::http::{GuardedClient, HttpClient};
 use broker_client::keys::KeySource;
+use broker_client::telemetry::Spans;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -85,6 +86,8 @@ pub struct Parts {
     pub ambient: Ambient,
     /// What is counted and measured.
     pub metrics: Metrics,
+    /// What a collector is told.
+    pub spans: Spans,
     /// Cancelled when the broker is about to stop.
     pub stopping: CancellationToken,
 }
@@ -267,6 +270,7 @@ fn observer(parts: &Parts, settings: &Settings) -> Observer {
         ambient: parts.ambient.clone(),
         proxies: settings.trusted_proxies.clone(),
         metrics: parts.metrics.clone(),
+        spans: parts.spans.clone(),
         longest_request: settings.longest_request,
     }
 }

@@ -11,6 +11,7 @@ use broker_client::{
     exchange::TokenExchanger,
     http::{ClientAuthentication, HttpClient, HttpError, Options, is_secure},
     server::{self, Limits, Tls, TlsError},
+    telemetry::{Count, Exporter, Spans, Target},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +28,9 @@ use crate::{
 
 /// How long connecting to Nextcloud may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the last spans may take to be sent.
+const FLUSH: Duration = Duration::from_secs(2);
 
 /// Why the gateway cannot be put together.
 #[derive(Debug, thiserror::Error)]
@@ -77,7 +81,8 @@ pub fn build_at(
         }
     });
     let metrics = Metrics::default();
-    let transport = Arc::new(transport(config, clock, metrics.clone())?);
+    let (spans, exporter) = telemetry(config, &metrics);
+    let transport = Arc::new(transport(config, Arc::clone(&clock), metrics.clone())?);
     let broker = match &config.broker {
         Some(broker) => Some(broker_side(config, broker, &catalog)?),
         None => None,
@@ -100,7 +105,26 @@ pub fn build_at(
         call_timeout: config.server.call_timeout,
         requests_per_caller: config.server.requests_per_caller,
         metrics,
+        spans,
+        exporter,
+        clock,
     }))
+}
+
+/// Where spans go.
+fn telemetry(config: &Config, metrics: &Metrics) -> (Spans, Option<Exporter>) {
+    let Some(endpoint) = config.telemetry.otlp_endpoint.clone() else {
+        return (Spans::default(), None);
+    };
+    let target = Target {
+        endpoint,
+        service: env!("CARGO_PKG_NAME"),
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let metrics = metrics.clone();
+    let count: Count = Arc::new(move |outcome, number| metrics.spans(outcome.as_str(), number));
+    let (spans, exporter) = Spans::to(target, count);
+    (spans, Some(exporter))
 }
 
 /// Judges the certificate of the public listener, which [`serve`] will show, if it has one.
@@ -138,6 +162,10 @@ pub async fn serve(
         None => None,
     };
     tracing::info!(listen = %server.listen, resource = server.resource(), "serving");
+    let background = CancellationToken::new();
+    let exporting = routers
+        .exporter
+        .map(|exporter| tokio::spawn(exporter.run(background.clone())));
     let closing = CancellationToken::new();
     let limits = Limits::default();
     let both = async {
@@ -158,6 +186,12 @@ pub async fn serve(
     tokio::select! {
         () = both => tracing::info!("stopped"),
         () = deadline => tracing::warn!("open requests were cut off"),
+    }
+    background.cancel();
+    if let Some(exporting) = exporting
+        && tokio::time::timeout(FLUSH, exporting).await.is_err()
+    {
+        tracing::warn!("the collector does not answer; the last spans are lost");
     }
     Ok(())
 }

@@ -18,7 +18,11 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use broker_client::bearer::{self, ProtectedResource, RefusalReason};
+use broker_client::{
+    ambient::Clock,
+    bearer::{self, ProtectedResource, RefusalReason},
+    telemetry::{Exporter, Spans},
+};
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::never::NeverSessionManager,
 };
@@ -69,14 +73,22 @@ pub struct Parts {
     pub requests_per_caller: usize,
     /// Counts and measures.
     pub metrics: Metrics,
+    /// Takes a span of each call.
+    pub spans: Spans,
+    /// Sends them, if anybody wants them.
+    pub exporter: Option<Exporter>,
+    /// The time of spans.
+    pub clock: Arc<dyn Clock>,
 }
 
-/// The routes of both listeners.
+/// The routes of both listeners, and what runs beside them.
 pub struct Routers {
     /// For everybody.
     pub public: Router,
     /// For whoever collects metrics, on a port of its own.
     pub metrics: Router,
+    /// Sends the spans that the routes record, if anybody wants them.
+    pub exporter: Option<Exporter>,
 }
 
 /// The whole gateway.
@@ -122,7 +134,11 @@ pub fn routers(parts: Parts) -> Routers {
         ]))
         .layer(CatchPanicLayer::new())
         .layer(middleware::from_fn_with_state(parts.metrics, measure));
-    Routers { public, metrics }
+    Routers {
+        public,
+        metrics,
+        exporter: parts.exporter,
+    }
 }
 
 /// Counts and measures a request.
@@ -162,7 +178,12 @@ fn service(parts: &Parts, calls: Arc<Calls>) -> StreamableHttpService<Server, Ne
     let server = Server::new(
         Arc::clone(&parts.catalog),
         Arc::clone(&parts.credentials),
-        Runner::new(calls, parts.call_timeout, parts.metrics.clone()),
+        Runner::new(
+            calls,
+            parts.call_timeout,
+            parts.metrics.clone(),
+            (parts.spans.clone(), Arc::clone(&parts.clock)),
+        ),
     );
     StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config)
 }

@@ -42,6 +42,7 @@ struct Inner {
     nextcloud_requests: Family<Outcome, Counter>,
     nextcloud_durations: Histogram,
     dependencies: Family<Dependency, Gauge>,
+    spans: Family<Outcome, Counter>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -156,8 +157,17 @@ impl Default for Metrics {
             ),
             nextcloud_durations,
             dependencies,
+            spans: counters(
+                &mut registry,
+                "spans",
+                "Spans for the collector, by whether it has them",
+            ),
             registry,
         };
+        // There from the start, so that the first one that is lost is a change.
+        for outcome in ["exported", "lost"] {
+            drop(inner.spans.get_or_create(&Outcome { outcome }));
+        }
         Self {
             inner: Arc::new(inner),
         }
@@ -227,6 +237,14 @@ impl Metrics {
             .nextcloud_requests
             .get_or_create(&Outcome { outcome })
             .inc();
+    }
+
+    /// So many spans came to this end.
+    pub fn spans(&self, outcome: &'static str, count: u64) {
+        self.inner
+            .spans
+            .get_or_create(&Outcome { outcome })
+            .inc_by(count);
     }
 
     /// Whether a dependency answers.

@@ -42,6 +42,7 @@ mod standin;
 mod story;
 mod support;
 mod tables;
+mod telemetry;
 mod tls;
 mod token_errors;
 mod tokens;

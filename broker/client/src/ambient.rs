@@ -36,6 +36,13 @@ pub fn unix(time: SystemTime) -> u64 {
         .as_secs()
 }
 
+/// Nanoseconds since 1970, as OTLP counts them. A time before 1970 counts as 0.
+pub(crate) fn unix_nanos(time: SystemTime) -> u128 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_nanos()
+}
+
 /// The time from `earlier` to `later`; zero when the clock was set back between them.
 pub(crate) fn elapsed(earlier: SystemTime, later: SystemTime) -> Duration {
     later.duration_since(earlier).unwrap_or_default()

@@ -13,7 +13,7 @@
 //! ([`http`], [`discovery`], [`verify`]).
 //!
 //! [`server`] accepts connections as both programs do: nobody can hold it up, and no request is lost
-//! when it stops.
+//! when it stops. [`trace`] and [`telemetry`] tell a collector what was done for whose request.
 //!
 //! What this crate leaves to others: issuing tokens, storing anything, and deciding what a scope
 //! allows. Revocation is the broker's: an access token lives minutes and is verified offline, and
@@ -31,8 +31,10 @@ pub mod oauth;
 mod refreshing;
 pub mod secret;
 pub mod server;
+pub mod telemetry;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod trace;
 pub mod verify;
 
 /// An error of any type, kept as the private cause of another.

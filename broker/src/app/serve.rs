@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use broker_client::http::{HttpClient, HttpError, Options};
 use broker_client::server::{self, Limits, Tls, TlsError, TlsFiles};
+use broker_client::telemetry::{Count, Exporter, Spans, Target};
 use tokio::net::TcpListener;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -31,6 +32,9 @@ use crate::webhooks::{self, Webhooks};
 
 /// How long the end may take once no request is left: a database that is away must not hold it up.
 const FLUSH: Duration = Duration::from_secs(5);
+
+/// How long the last spans may take to be sent.
+const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// How long finished rows stay: authorizations for noticing replayed codes, grants and refresh
 /// tokens for noticing reuse and for people who look why they had to log in again.
@@ -184,6 +188,7 @@ pub async fn open(config: &Config, ambient: Ambient) -> Result<Parts, ServeError
         })?,
         ambient,
         metrics,
+        spans: Spans::default(),
         stopping: CancellationToken::new(),
     })
 }
@@ -249,6 +254,22 @@ fn to_receivers(config: &Config) -> Result<HttpClient, HttpError> {
     })
 }
 
+/// Where spans go.
+fn telemetry(config: &Config, metrics: &Metrics) -> (Spans, Option<Exporter>) {
+    let Some(endpoint) = config.telemetry.otlp_endpoint.clone() else {
+        return (Spans::default(), None);
+    };
+    let target = Target {
+        endpoint,
+        service: "mcp-token-broker",
+        version: env!("CARGO_PKG_VERSION"),
+    };
+    let metrics = metrics.clone();
+    let count: Count = Arc::new(move |outcome, number| metrics.spans(outcome.as_str(), number));
+    let (spans, exporter) = Spans::to(target, count);
+    (spans, Some(exporter))
+}
+
 /// Watches accounts, where that is wanted.
 fn account_watch(parts: &Parts, config: &Config) -> Option<AccountWatch> {
     let interval = config.nextcloud.account_interval;
@@ -280,7 +301,9 @@ fn names_plain_http(config: &Config) -> bool {
 /// # Errors
 /// See [`ServeError`].
 pub async fn serve(config: Config) -> Result<(), ServeError> {
-    let parts = open(&config, Ambient::system()).await?;
+    let mut parts = open(&config, Ambient::system()).await?;
+    let exporter;
+    (parts.spans, exporter) = telemetry(&config, &parts.metrics);
     let Routers {
         public,
         administration,
@@ -311,6 +334,7 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
         metrics: parts.metrics.clone(),
     }
     .start(&background);
+    let exporting = exporter.map(|exporter| tokio::spawn(exporter.run(background.clone())));
     tracing::info!(
         issuer = config.server.issuer,
         public = %config.server.listen,
@@ -356,6 +380,11 @@ pub async fn serve(config: Config) -> Result<(), ServeError> {
     };
     if timeout(FLUSH, flush).await.is_err() {
         tracing::error!("the database does not answer; what waited for it is refused");
+    }
+    if let Some(exporting) = exporting
+        && timeout(LAST_SPANS, exporting).await.is_err()
+    {
+        tracing::warn!("the collector does not answer; the last spans are lost");
     }
     tracing::info!("stopped");
     Ok(())

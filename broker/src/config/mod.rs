@@ -22,6 +22,7 @@ mod read;
 mod registration;
 mod resources;
 mod secret;
+mod telemetry;
 mod tls;
 mod tokens;
 mod upstream;
@@ -46,6 +47,7 @@ pub use read::Problem;
 pub use registration::{AllowedClient, Registration};
 pub use resources::{Downstream, Resource};
 pub use secret::KeyMaterial;
+pub use telemetry::Telemetry;
 pub use tokens::Tokens;
 pub use upstream::{AuthenticationMethod, Upstream};
 pub use webhooks::{WebhookReceiver, Webhooks};
@@ -82,6 +84,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[registration]`: clients that register themselves, or whose id is a URL.
     pub registration: Registration,
+    /// `[telemetry]`: who is told about requests, besides the log.
+    pub telemetry: Telemetry,
     /// `[[resources]]`: the protected MCP servers.
     pub resources: Vec<Resource>,
     /// `[[downstreams]]`: the APIs that tokens are exchanged for.
@@ -103,6 +107,7 @@ impl Config {
         let consent = Consent::read(root.section("consent"));
         let limits = Limits::read(root.section("limits"));
         let registration = Registration::read(root.section("registration"));
+        let telemetry = Telemetry::read(root.section("telemetry"));
         let resources = every(root.sections("resources"), Resource::read);
         let downstreams = every(root.sections("downstreams"), Downstream::read);
         let clients = every(root.sections("clients"), Client::read);
@@ -119,6 +124,7 @@ impl Config {
             consent,
             limits,
             registration,
+            telemetry,
             resources: resources?,
             downstreams: downstreams?,
             clients: clients?,

@@ -23,6 +23,7 @@ mod provision;
 mod register;
 mod request;
 mod revoke;
+mod spans;
 mod token;
 mod userinfo;
 mod webhooks;

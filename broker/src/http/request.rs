@@ -12,9 +12,11 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use broker_client::oauth::OAuthError;
+use broker_client::telemetry::Spans;
 use tracing::Instrument as _;
 
 use super::forwarded::origin;
+use super::spans::Begun;
 use crate::ambient::Ambient;
 use crate::domain::{RequestInfo, TrustedProxies};
 use crate::metrics::Metrics;
@@ -34,6 +36,8 @@ pub struct Observer {
     pub metrics: Metrics,
     /// How long a request may take, its body included.
     pub longest_request: Duration,
+    /// Takes a span of each request.
+    pub spans: Spans,
 }
 
 /// Gives the request its [`RequestInfo`], answers with its id, and logs it once.
@@ -45,9 +49,21 @@ pub(super) async fn observe(
     let started = Instant::now();
     let _running = observer.metrics.request_running();
     let id = request_id(request.headers()).unwrap_or_else(|| new_request_id(&observer.ambient));
+    // The template, never the path: a path or query may hold a secret, and a label of unbounded
+    // values helps nobody.
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
+    let begun = Begun::new(
+        &observer.spans,
+        &observer.ambient,
+        request.headers(),
+        &route,
+    );
     let info = RequestInfo {
         request_id: Some(id.clone()),
-        trace_id: trace_id(request.headers()),
+        trace_id: begun.trace_id().map(str::to_owned),
         address: request
             .extensions()
             .get::<ConnectInfo<SocketAddr>>()
@@ -56,12 +72,6 @@ pub(super) async fn observe(
         too_often: None,
     };
     let method = request.method().clone();
-    // The template, never the path: a path or query may hold a secret, and a label of unbounded
-    // values helps nobody.
-    let route = request
-        .extensions()
-        .get::<MatchedPath>()
-        .map_or_else(|| "-".to_owned(), |path| path.as_str().to_owned());
     let span = tracing::info_span!(
         "request",
         request_id = %id,
@@ -80,6 +90,7 @@ pub(super) async fn observe(
     let status = response.status().as_u16();
     let took = started.elapsed();
     observer.metrics.request(&route, &method, status, took);
+    begun.end(&observer.spans, (&method, &route), status, id, took);
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| {
         if route.starts_with("/health/") {
@@ -106,25 +117,6 @@ fn new_request_id(ambient: &Ambient) -> String {
         .into_uuid()
         .simple()
         .to_string()
-}
-
-/// The trace id of a valid `traceparent` (W3C Trace Context §3.2).
-fn trace_id(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get("traceparent")?.to_str().ok()?;
-    let mut fields = value.split('-');
-    let (version, trace, parent) = (fields.next()?, fields.next()?, fields.next()?);
-    let hexadecimal = |field: &str, length: usize| {
-        field.len() == length
-            && field
-                .bytes()
-                .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
-    };
-    let valid = hexadecimal(version, 2)
-        && version != "ff"
-        && hexadecimal(trace, 32)
-        && hexadecimal(parent, 16)
-        && trace.bytes().any(|byte| byte != b'0');
-    valid.then(|| trace.to_owned())
 }
 
 impl<S: Sync> FromRequestParts<S> for RequestInfo {
@@ -185,28 +177,6 @@ mod tests {
         );
         for bad in ["short", "has space in it", "quote\"quote", &"x".repeat(65)] {
             assert_eq!(request_id(&headers(REQUEST_ID, bad)), None, "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_trace_id_is_taken_only_from_a_valid_traceparent() {
-        let name = HeaderName::from_static("traceparent");
-        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
-        assert_eq!(
-            trace_id(&headers(
-                name.clone(),
-                &format!("00-{trace}-00f067aa0ba902b7-01")
-            )),
-            Some(trace.to_owned())
-        );
-        for bad in [
-            "00-4BF92F3577B34DA6A3CE929D0E0E4736-00f067aa0ba902b7-01",
-            "00-00000000000000000000000000000000-00f067aa0ba902b7-01",
-            "ff-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
-            "00-4bf92f35-00f067aa0ba902b7-01",
-            "nonsense",
-        ] {
-            assert_eq!(trace_id(&headers(name.clone(), bad)), None, "{bad}");
         }
     }
 }

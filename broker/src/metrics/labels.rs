@@ -46,6 +46,8 @@ constant! {
     TaskName { task },
     /// A dependency, by our word for it.
     Dependency { dependency },
+    /// What became of a span.
+    Ended { outcome },
     /// The state of a key or of a connection.
     State { state },
 }

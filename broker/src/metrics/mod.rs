@@ -63,6 +63,7 @@ struct Inner {
     audit_unsealed: Gauge,
     task_runs: Family<Task, Counter>,
     task_successes: Family<labels::TaskName, Gauge>,
+    spans: Family<labels::Ended, Counter>,
     gauges: Gauges,
 }
 
@@ -149,9 +150,18 @@ impl Metrics {
                 "task_last_success_timestamp_seconds",
                 "When each periodic task last worked, in seconds since 1970",
             ),
+            spans: counters(
+                &mut registry,
+                "spans",
+                "Spans for the collector, by whether it has them",
+            ),
             gauges,
             registry,
         };
+        // There from the start, so that the first one that is lost is a change.
+        for outcome in ["exported", "lost"] {
+            drop(inner.spans.get_or_create(&labels::Ended::new(outcome)));
+        }
         Self {
             inner: Arc::new(inner),
         }
@@ -238,6 +248,14 @@ impl Metrics {
             .rate_limited
             .get_or_create(&Limit::new(what, of))
             .inc();
+    }
+
+    /// So many spans came to this end.
+    pub fn spans(&self, outcome: &'static str, count: u64) {
+        self.inner
+            .spans
+            .get_or_create(&labels::Ended::new(outcome))
+            .inc_by(count);
     }
 
     /// A run of a periodic task ended well at `now`.

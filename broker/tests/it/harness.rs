@@ -35,6 +35,7 @@ use broker::upstream_tokens::{Keeping, UpstreamTokens};
 use broker::webhooks::{self, Webhooks};
 use broker_client::http::{ClientAuthentication, HttpClient, Options};
 use broker_client::oauth::{Scope, grant_type, token_type};
+use broker_client::telemetry::Spans;
 use broker_client::testing::FakeClock;
 use http::{Method, Request, StatusCode, header};
 use http_body_util::BodyExt as _;
@@ -246,6 +247,7 @@ impl Broker {
             .unwrap(),
             ambient,
             metrics,
+            spans: Spans::default(),
             stopping: CancellationToken::new(),
         };
         let routers = app::routers(&parts, &plan.settings);

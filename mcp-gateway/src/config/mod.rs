@@ -27,6 +27,8 @@ pub struct Config {
     pub broker: Option<Broker>,
     /// The Nextcloud behind the tools.
     pub nextcloud: Nextcloud,
+    /// Who is told about calls, besides the log.
+    pub telemetry: Telemetry,
 }
 
 /// `[server]`: the MCP endpoint itself.
@@ -131,6 +133,15 @@ pub struct Nextcloud {
     /// The most bytes that one Nextcloud answer may bring. Default `10MiB`.
     /// Environment: `GATEWAY__NEXTCLOUD__READ_LIMIT`. It bounds memory and what a model is sent.
     pub read_limit: usize,
+}
+
+/// `[telemetry]`: who is told about calls, besides the log.
+#[derive(Debug, Default)]
+pub struct Telemetry {
+    /// The base URL of an `OpenTelemetry` collector, which takes spans at `/v1/traces` below it
+    /// (OTLP/HTTP). Default: none, and no spans. Environment: `GATEWAY__TELEMETRY__OTLP_ENDPOINT`. Set
+    /// it to see in one trace what an agent's call took where; plain `http` is for a collector close by.
+    pub otlp_endpoint: Option<Url>,
 }
 
 /// How the gateway gets into Nextcloud (`nextcloud.credentials`).

@@ -11,7 +11,7 @@ use toml::Value;
 use url::{Host, Url};
 
 use super::{
-    Account, Broker, Config, Credentials, Nextcloud, Server,
+    Account, Broker, Config, Credentials, Nextcloud, Server, Telemetry,
     reader::Section,
     value::{Count, FromValue, Size},
 };
@@ -43,6 +43,7 @@ pub(super) fn config(mut root: Section<'_>) -> Option<Config> {
         without_broker(&mut root, credentials, listen);
         None
     };
+    let telemetry = telemetry(root.section("telemetry"));
     root.finish();
     Some(Config {
         server: server?,
@@ -51,6 +52,7 @@ pub(super) fn config(mut root: Section<'_>) -> Option<Config> {
             None => None,
         },
         nextcloud: nextcloud?,
+        telemetry,
     })
 }
 
@@ -252,6 +254,12 @@ fn nextcloud(mut section: Section<'_>) -> (Option<Credentials>, Option<Nextcloud
         read_limit: read_limit.unwrap_or(Size(10 << 20)).0,
     });
     (credentials, nextcloud)
+}
+
+fn telemetry(mut section: Section<'_>) -> Telemetry {
+    let otlp_endpoint = section.optional("otlp_endpoint");
+    section.finish();
+    Telemetry { otlp_endpoint }
 }
 
 fn audience(section: &mut Section<'_>, is_needed: bool) -> Option<String> {

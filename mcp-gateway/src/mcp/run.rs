@@ -8,6 +8,10 @@ use std::{
 };
 
 use async_trait::async_trait;
+use broker_client::{
+    ambient::Clock,
+    telemetry::{Span, Spans, Value},
+};
 use http::request::Parts;
 use rmcp::{
     ErrorData, Peer, RoleServer,
@@ -35,17 +39,48 @@ pub struct Runner {
     calls: Arc<Calls>,
     timeout: Duration,
     metrics: Metrics,
+    spans: Spans,
+    clock: Arc<dyn Clock>,
 }
 
 impl Runner {
-    /// Calls may take `timeout`; those in `calls` can be cancelled by name.
+    /// Calls may take `timeout`; those in `calls` can be cancelled by name. Each leaves a span in
+    /// `spans`, at the time of `clock`.
     #[must_use]
-    pub fn new(calls: Arc<Calls>, timeout: Duration, metrics: Metrics) -> Self {
+    pub fn new(
+        calls: Arc<Calls>,
+        timeout: Duration,
+        metrics: Metrics,
+        (spans, clock): (Spans, Arc<dyn Clock>),
+    ) -> Self {
         Self {
             calls,
             timeout,
             metrics,
+            spans,
+            clock,
         }
+    }
+
+    /// A call of the tool or resource with this name.
+    pub(super) fn call(
+        &self,
+        context: &RequestContext<RoleServer>,
+        tool: &str,
+        needs: Needs,
+    ) -> Result<Call, ErrorData> {
+        let header = || {
+            let parts = context.extensions.get::<Parts>()?;
+            parts.headers.get("traceparent")?.to_str().ok()
+        };
+        // In the message it is the caller's own word; the header may be about its connection.
+        let traceparent = context.meta.get_traceparent().or_else(header);
+        Ok(Call {
+            caller: caller(context)?,
+            tool: tool.to_owned(),
+            scope: needs.to_scope(),
+            trace: Trace::continuing(traceparent, self.spans.are_wanted()),
+        })
     }
 
     /// Does the work of a call, unless it is stopped before: by its deadline, by the caller, by the
@@ -67,6 +102,7 @@ impl Runner {
         };
         let span = tracing::info_span!("call", tool, trace_id, client_id);
         let (started, running) = (Instant::now(), self.calls.start(&call.caller, &context.id));
+        let start = self.clock.now();
         async {
             let result = tokio::select! {
                 result = tokio::time::timeout(self.timeout, work) => Some(result),
@@ -74,8 +110,20 @@ impl Runner {
                 () = context.ct.cancelled() => None,
             };
             let duration = started.elapsed();
-            self.metrics
-                .tool_called(tool, outcome(result.as_ref()), duration);
+            let outcome = outcome(result.as_ref());
+            self.metrics.tool_called(tool, outcome, duration);
+            self.spans.record(Span {
+                context: call.trace.own().clone(),
+                parent: call.trace.parent().map(str::to_owned),
+                name: format!("call {tool}"),
+                start,
+                duration,
+                failed: matches!(outcome, "failed" | "timed_out"),
+                attributes: vec![
+                    ("gen_ai.tool.name", Value::Text(tool.to_owned())),
+                    ("outcome", Value::Text(outcome.to_owned())),
+                ],
+            });
             let duration_ms = u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
             match result {
                 Some(Ok(result)) => {
@@ -139,26 +187,6 @@ pub(super) fn caller(context: &RequestContext<RoleServer>) -> Result<Caller, Err
         .cloned()
         // A forgotten layer closes the server.
         .ok_or_else(|| ErrorData::internal_error("The caller is not known.", None))
-}
-
-/// A call of the tool or resource with this name.
-pub(super) fn call(
-    context: &RequestContext<RoleServer>,
-    tool: &str,
-    needs: Needs,
-) -> Result<Call, ErrorData> {
-    let header = || {
-        let parts = context.extensions.get::<Parts>()?;
-        parts.headers.get("traceparent")?.to_str().ok()
-    };
-    // In the message it is the caller's own word; the header may be about its connection.
-    let traceparent = context.meta.get_traceparent().or_else(header);
-    Ok(Call {
-        caller: caller(context)?,
-        tool: tool.to_owned(),
-        scope: needs.to_scope(),
-        trace: Trace::continuing(traceparent),
-    })
 }
 
 /// Where the call's progress is told: to its caller, if it gave a token for that.

@@ -19,7 +19,7 @@ use rmcp::{
 use serde_json::json;
 
 use super::elicitation::Way;
-use super::run::{Runner, call, caller, progress};
+use super::run::{Runner, caller, progress};
 use crate::{
     credentials::{Call, Caller, CredentialSource},
     error::ToolErrorKind,
@@ -123,7 +123,7 @@ impl ServerHandler for Server {
             let message = format!("There is no tool called {:?}.", request.name);
             return Err(ErrorData::invalid_params(message, None));
         };
-        let call = call(&context, tool.name(), tool.needs())?;
+        let call = self.runner.call(&context, tool.name(), tool.needs())?;
         if !self.is_allowed(tool.needs(), &call.caller) {
             return Err(not_allowed());
         }
@@ -184,7 +184,9 @@ impl ServerHandler for Server {
         let Some((resource, variables)) = self.catalog.resource(&request.uri) else {
             return Err(not_found("There is no resource with this URI.".to_owned()));
         };
-        let call = call(&context, resource.name(), resource.needs())?;
+        let call = self
+            .runner
+            .call(&context, resource.name(), resource.needs())?;
         if !self.is_allowed(resource.needs(), &call.caller) {
             return Err(not_allowed());
         }

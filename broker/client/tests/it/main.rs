@@ -20,5 +20,6 @@ mod metadata;
 mod protected_server;
 mod server;
 mod support;
+mod telemetry;
 mod tls;
 mod verify;
