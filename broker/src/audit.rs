@@ -3,7 +3,7 @@
 //! No token leaves before the row that says so is in the database. Many callers share one commit,
 //! so this costs a fraction of a write each.
 //!
-//! A second later they have a place in a chain of hashes ([`AuditChain`], [`verify`]).
+//! A second later they have a place in a chain of hashes ([`AuditChain`], [`verify()`]).
 //!
 //! For events that no transaction of their own belongs to. What changes other rows too writes its
 //! event with [`crate::storage::Repository::append_audit`] in the same transaction; and while a

@@ -4,7 +4,7 @@
 //! Rows are appended by many replicas inside many transactions, which must not wait for each other.
 //! So a row is written without a seal, and a task seals what is committed about a second later. Each
 //! hash is over the hash before it, the place and the whole row, with a key that stands in the database
-//! sealed by the encryption key. What a chain then proves is [`super::verify`]'s matter.
+//! sealed by the encryption key. What a chain then proves is [`super::verify()`]'s matter.
 
 use std::sync::Arc;
 use std::time::Duration;
