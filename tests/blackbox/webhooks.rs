@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::post;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use harness::deployment::Deployment;
+use harness::deployment::{Deployment, Options};
 use harness::nextcloud::Account;
 use harness::wait;
 use http::Method;
@@ -114,18 +114,19 @@ fn verified(headers: &HeaderMap, body: &str) -> Option<Value> {
     is_right.then(|| serde_json::from_str(body).ok())?
 }
 
-/// An installation with the job; `downstream` is merged into its only downstream.
-async fn installation(name: &str, downstream: Value, job: &Job) -> Result<Deployment> {
+/// An installation with the job, and what `change` makes of it; `adjust` changes the broker's
+/// configuration.
+async fn installation(
+    name: &str,
+    job: &Job,
+    change: impl FnOnce(&mut Options),
+    adjust: fn(&mut Value),
+) -> Result<Deployment> {
     let url = job.url.clone();
     let deployment = own(name, |options| {
         options.replicas = 2;
-        if let Some(strategy) = downstream["strategy"].as_str() {
-            strategy.clone_into(&mut options.strategy);
-        }
+        change(options);
         also(options, move |config| {
-            if downstream["offline"] == true {
-                config["downstreams"][0]["offline"] = json!(true);
-            }
             config["nextcloud"] = json!({
                 "admin_user": "admin",
                 "admin_password": "admin-password",
@@ -148,12 +149,39 @@ async fn installation(name: &str, downstream: Value, job: &Job) -> Result<Deploy
             if let Some(clients) = config["clients"].as_array_mut() {
                 clients.push(job);
             }
+            adjust(config);
         });
     })
     .await?;
     let nextcloud = deployment.nextcloud.as_ref().context("no stand-in")?;
     nextcloud.add_account(Account::new("admin", "admin-password").administrator());
     Ok(deployment)
+}
+
+/// Lets users allow background jobs at Nextcloud.
+fn offer_offline(config: &mut Value) {
+    config["downstreams"][0]["offline"] = json!(true);
+}
+
+/// Nobody gets a token for Nextcloud; the broker itself still asks it.
+fn without_downstreams(config: &mut Value) {
+    config["nextcloud"]["url"] = config["downstreams"][0]["uri"].take();
+    config["downstreams"] = json!([]);
+    for (list, member) in [("resources", "downstreams"), ("clients", "exchange")] {
+        for item in config[list].as_array_mut().into_iter().flatten() {
+            item[member] = json!([]);
+        }
+    }
+}
+
+/// The gateway works with one account for everybody.
+fn with_one_account(options: &mut Options) {
+    options.adjust_gateway = Some(Arc::new(|config: &mut Value, _| {
+        config["nextcloud"]["credentials"] = json!("basic");
+        config["nextcloud"]["basic"] = json!({
+            "username": "carol", "password": "carol-secret-pass",
+        });
+    }));
 }
 
 /// Enables the files, and waits until Nextcloud has them.
@@ -189,7 +217,7 @@ async fn administer(deployment: &Deployment, method: Method, path: &str) -> Resu
 fn a_job_hears_of_a_file_that_a_tool_made_or_finds_it_as_a_dead_letter() -> Result<()> {
     run(async {
         let job = Job::start().await?;
-        let deployment = installation("webhooks", json!({"offline": true}), &job).await?;
+        let deployment = installation("webhooks", &job, |_| (), offer_offline).await?;
         let nextcloud = deployment.nextcloud.as_ref().context("no stand-in")?;
         enable(&deployment, json!({"users": ["alice", "bob"]})).await?;
 
@@ -256,13 +284,29 @@ fn webhooks_need_no_way_to_a_users_token() -> Result<()> {
         // Users log in at Nextcloud itself: nothing is minted, nothing exchanged, nobody can be asked for
         // background access. The account is declared a technical one.
         let job = Job::start().await?;
-        let deployment =
-            installation("webhooks-session", json!({"strategy": "session"}), &job).await?;
+        let session = |options: &mut Options| "session".clone_into(&mut options.strategy);
+        let deployment = installation("webhooks-session", &job, session, |_| ()).await?;
         enable(&deployment, json!({"technical_accounts": ["alice"]})).await?;
         let agent = Agent::new(&deployment).await?;
         let alice = agent.log_in("alice").await?.access_token;
         create(&agent, &alice, "Third").await?;
         job.hears(CREATED, "/alice/files/Notes/Third.md").await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn of_the_one_account_that_everybody_works_with_the_job_hears_too() -> Result<()> {
+    run(async {
+        let job = Job::start().await?;
+        let name = "webhooks-one-account";
+        let deployment = installation(name, &job, with_one_account, without_downstreams).await?;
+        enable(&deployment, json!({"technical_accounts": ["carol"]})).await?;
+        let agent = Agent::new(&deployment).await?;
+        let alice = agent.log_in("alice").await?.access_token;
+        create(&agent, &alice, "Fourth").await?;
+        let event = job.hears(CREATED, "/carol/files/Notes/Fourth.md").await?;
+        assert_eq!(event["data"]["user"]["uid"], "carol");
         Ok(())
     })
 }

@@ -36,6 +36,12 @@ fn webhooks(config: &Config, problems: &Problems) {
             "need nextcloud.admin_user: only an administrator may register webhooks",
         );
     }
+    if !receivers.is_empty() && config.nextcloud_url().is_none() {
+        problems.add(
+            "webhooks.receivers",
+            "need nextcloud.url, where no downstream says it: webhooks are registered there",
+        );
+    }
 }
 
 fn administrators(config: &Config, problems: &Problems) {
@@ -300,7 +306,16 @@ fn clients(config: &Config, problems: &Problems) {
     );
     let resources: HashSet<_> = config.resources.iter().map(|entry| &entry.id).collect();
     let downstreams: HashSet<_> = config.downstreams.iter().map(|entry| &entry.name).collect();
+    let receivers = config.webhooks.receivers.iter();
+    let told: HashSet<_> = receivers.map(|entry| &entry.client_id).collect();
     for (index, client) in config.clients.iter().enumerate() {
+        if client.background && client.exchange.is_empty() && !told.contains(&client.client_id) {
+            problems.add(
+                format!("clients[{index}].exchange"),
+                "is missing: a background client needs a downstream, or events \
+                 (webhooks.receivers)",
+            );
+        }
         for id in client.serves.iter().filter(|id| !resources.contains(id)) {
             problems.add(
                 format!("clients[{index}].serves"),

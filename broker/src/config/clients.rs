@@ -61,7 +61,8 @@ pub struct Client {
     /// grants of users who allowed it, and never a caller's token.
     ///
     /// Default `false`. `BROKER__CLIENTS__0__BACKGROUND`. Such a client has a secret and names
-    /// downstreams in `exchange`; it serves no resource and logs nobody in.
+    /// downstreams in `exchange`, or is one of `webhooks.receivers`; it serves no resource and logs
+    /// nobody in.
     pub background: bool,
 }
 
@@ -128,12 +129,6 @@ impl Client {
         let serves: Vec<ResourceUri> = section.list("serves");
         let exchange: Vec<DownstreamName> = section.list("exchange");
         let background = section.or("background", false);
-        if background && exchange.is_empty() {
-            section.problem(
-                "exchange",
-                "is missing: a background client needs a downstream",
-            );
-        }
         if background && !(serves.is_empty() && redirect_uris.is_empty()) {
             section.problem(
                 "background",

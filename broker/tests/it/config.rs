@@ -815,3 +815,43 @@ fn a_downstream_without_sessions_is_for_background_jobs_or_for_nobody() {
     downstream.insert("sessions".to_owned(), false.into());
     assert_eq!(problems(from_table(table, BTreeMap::new())), [""; 0]);
 }
+
+#[test]
+fn receivers_of_webhooks_are_known_signed_for_and_asked_for_at_a_nextcloud() {
+    let receiver =
+        r#"{ client_id = "indexer", url = "https://job.example", secrets = ["SECRET"] }"#;
+    let good = receiver.replace("SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+    // It is told of events, and may have nothing else to do.
+    let client = "[[clients]]\nclient_id = \"indexer\"\nbackground = true\n\
+                  client_secret = \"sixteen characters at least\"\n";
+    let config = |receivers: &[&str], administered: bool, downstreams: bool| {
+        let mut table: Table = format!("{EXAMPLE}\n{client}").parse().unwrap();
+        let text = format!("receivers = [{}]", receivers.join(", "));
+        let webhooks: Table = text.parse().unwrap();
+        table.insert("webhooks".to_owned(), webhooks.into());
+        if administered {
+            let admin = "admin_user = \"a\"\nadmin_password = \"b\"";
+            let admin: Table = admin.parse().unwrap();
+            table.insert("nextcloud".to_owned(), admin.into());
+        } else {
+            table.remove("nextcloud");
+        }
+        if !downstreams {
+            table.remove("downstreams");
+        }
+        problems(from_table(table, BTreeMap::new()))
+    };
+    assert_eq!(config(&[&good], true, true), [""; 0]);
+    for (problem, found) in [
+        ("admin_user", config(&[&good], false, true)),
+        ("nextcloud.url", config(&[&good], true, false)),
+        (
+            "receivers[1].client_id",
+            config(&[&good, &good], true, true),
+        ),
+        ("receivers[0].secrets[0]", config(&[receiver], true, true)),
+    ] {
+        let is_there = found.iter().any(|one| one.contains(problem));
+        assert!(is_there, "{problem}: {found:?}");
+    }
+}
