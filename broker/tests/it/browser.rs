@@ -148,6 +148,8 @@ impl<'a> Browser<'a> {
             let value = cookies.join("; ").parse().unwrap();
             request.headers_mut().insert(header::COOKIE, value);
         }
+        // What is sent at once carries the cookies of that moment, however fast the first answer is.
+        tokio::task::yield_now().await;
         let answer = self.broker.send(request).await;
         for cookie in answer.headers.get_all(header::SET_COOKIE) {
             let (pair, attributes) = cookie.to_str().unwrap().split_once(';').unwrap();
