@@ -100,11 +100,17 @@ async fn what_is_handed_out_never_outlives_the_subject_token() {
 
 #[tokio::test]
 async fn many_callers_on_two_replicas_cause_one_renewal() {
-    let (broker, idp, tokens) = logged_in().await;
+    // Many callers at once take a while on a slow machine.
+    let patient = |plan: &mut Plan| {
+        session(plan);
+        plan.patience = Duration::from_mins(1);
+    };
+    let (broker, idp) = planned(patient).await;
+    let tokens = log_in(&broker, &idp).await;
     let issuer = idp.issuer().to_owned();
     let replica = broker
         .replica(|plan| {
-            session(plan);
+            patient(plan);
             plan.upstream.issuer = issuer;
         })
         .await;
