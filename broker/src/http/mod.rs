@@ -152,10 +152,10 @@ pub fn public(endpoints: Endpoints, observer: Observer) -> Router {
             unstored(client(withdraw)),
         )
         .route("/oauth/token", unstored(browsers(client(token))))
-        .route("/oauth/revoke", unstored(browsers(client(revoke))))
-        // Not for programs in browsers: it wants a client's own secret, which none of them can keep.
+        // Not for programs in browsers: no MCP client there asks for these.
+        .route("/oauth/revoke", unstored(client(revoke)))
         .route("/oauth/introspect", unstored(client(introspect)))
-        .route("/oauth/userinfo", unstored(browsers(stranger(user_info))))
+        .route("/oauth/userinfo", unstored(stranger(user_info)))
         .route("/oauth/register", unstored(browsers(stranger(register))))
         .route(
             "/oauth/register/{client_id}",
