@@ -106,7 +106,7 @@ impl Tasks {
             metrics,
         } = self;
         let runs = Runs {
-            metrics,
+            metrics: metrics.clone(),
             ambient: ambient.clone(),
             stop: stop.clone(),
         };
@@ -169,7 +169,7 @@ impl Tasks {
                 async move { chain.seal().await }
             },
         ));
-        hand_on(&tracker, &runs, webhooks);
+        hand_on(&tracker, &runs, webhooks, metrics);
         tracker.spawn(repeat("purge", PURGE, PURGE_PATIENCE, runs, move || {
             let (store, ambient) = (store.clone(), ambient.clone());
             async move {
@@ -191,7 +191,7 @@ impl Tasks {
 }
 
 /// Keeps webhooks registered, and hands on what they bring.
-fn hand_on(tracker: &TaskTracker, runs: &Runs, webhooks: Webhooks) {
+fn hand_on(tracker: &TaskTracker, runs: &Runs, webhooks: Webhooks, metrics: Metrics) {
     let settled = webhooks.clone();
     tracker.spawn(repeat(
         "webhook registrations",
@@ -199,8 +199,12 @@ fn hand_on(tracker: &TaskTracker, runs: &Runs, webhooks: Webhooks) {
         WEBHOOKS_PATIENCE,
         runs.clone(),
         move || {
-            let webhooks = settled.clone();
-            async move { webhooks.settle(Look::Unsettled).await }
+            let (webhooks, metrics) = (settled.clone(), metrics.clone());
+            async move {
+                let (waiting, dead) = webhooks.deliveries().await?;
+                metrics.webhook_deliveries(waiting, dead);
+                webhooks.settle(Look::Unsettled).await
+            }
         },
     ));
     tracker.spawn(repeat(

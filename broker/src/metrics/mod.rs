@@ -29,7 +29,7 @@ pub use events::EventCounts;
 pub use readings::{KeyReading, PoolReading, Readings};
 
 use self::labels::{Exchange, Grant, Operation, Request, Route, Strategy, Task, TokenRequest};
-use self::labels::{Limit, Reason, UpstreamRequest};
+use self::labels::{Limit, Reason, State, UpstreamRequest};
 use self::readings::Gauges;
 use crate::domain::{DownstreamName, GrantType, Timestamp};
 
@@ -61,6 +61,7 @@ struct Inner {
     upstream_request_durations: Durations<Operation>,
     rate_limited: Family<Limit, Counter>,
     audit_unsealed: Gauge,
+    webhook_deliveries: Family<State, Gauge>,
     task_runs: Family<Task, Counter>,
     task_successes: Family<labels::TaskName, Gauge>,
     spans: Family<labels::Ended, Counter>,
@@ -139,6 +140,11 @@ impl Metrics {
                 &mut registry,
                 "audit_unsealed_rows",
                 "Audit rows without a place in the chain of seals",
+            ),
+            webhook_deliveries: family(
+                &mut registry,
+                "webhook_deliveries",
+                "Events for background clients, waiting or dead",
             ),
             task_runs: counters(
                 &mut registry,
@@ -240,6 +246,16 @@ impl Metrics {
     pub fn audit_unsealed(&self, rows: u64) {
         let rows = i64::try_from(rows).unwrap_or(i64::MAX);
         self.inner.audit_unsealed.set(rows);
+    }
+
+    /// So many events wait for background clients, and so many are dead letters.
+    pub fn webhook_deliveries(&self, waiting: u64, dead: u64) {
+        for (state, count) in [("waiting", waiting), ("dead", dead)] {
+            self.inner
+                .webhook_deliveries
+                .get_or_create(&State::new(state))
+                .set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
     }
 
     /// A request was one too many; both are constants.

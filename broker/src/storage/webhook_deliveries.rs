@@ -45,6 +45,15 @@ impl<C: ConnectionTrait> Repository<C> {
         Ok(Entity::find().count(&self.connection).await?)
     }
 
+    /// How many of them are dead letters.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn count_dead_deliveries(&self) -> Result<u64, StoreError> {
+        let dead = Entity::find().filter(Column::NextAttemptAt.is_null());
+        Ok(dead.count(&self.connection).await?)
+    }
+
     /// At most `limit` deliveries that are due and that nobody is sending.
     ///
     /// # Errors

@@ -46,6 +46,17 @@ enum Failed {
 }
 
 impl Webhooks {
+    /// How many deliveries are still tried, and how many are dead letters.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn deliveries(&self) -> Result<(u64, u64), StoreError> {
+        let store = &self.inner.with.store;
+        let dead = store.count_dead_deliveries().await?;
+        let all = store.count_deliveries().await?;
+        Ok((all.saturating_sub(dead), dead))
+    }
+
     /// Sends what is due, as much as one replica sends at once; returns how many it tried.
     ///
     /// # Errors

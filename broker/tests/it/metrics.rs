@@ -274,6 +274,7 @@ fn the_manual_has_every_metric_and_no_other() {
     metrics.token_rejected(&VerifyError::Expired);
     metrics.upstream_request("refresh", "ok", took);
     metrics.rate_limited("pages", "address");
+    metrics.webhook_deliveries(1, 0);
     metrics.task_worked("purge", Ambient::system().now());
     let text = metrics.render(&Readings {
         dependencies: vec![("database", true)],

@@ -617,6 +617,8 @@ async fn what_fails_is_tried_again_then_waits_for_an_administrator() {
         .await
         .json();
     let letter = &list["items"][0];
+    let webhooks = &world.broker.parts.webhooks;
+    assert_eq!(webhooks.deliveries().await.unwrap(), (0, 1));
     assert_eq!(letter["attempts"], 3, "{list}");
     assert_eq!(letter["state"], "dead");
     let error = letter["last_error"].as_str().unwrap();
@@ -631,6 +633,7 @@ async fn what_fails_is_tried_again_then_waits_for_an_administrator() {
         .post(&format!("webhook-deliveries/{id}/redeliver"))
         .await;
     assert_eq!(again.json()["state"], "waiting", "{}", again.body);
+    assert_eq!(webhooks.deliveries().await.unwrap(), (1, 0));
     assert_eq!(
         world.broker.newest().await.kind,
         AuditKind::WebhookRedelivered
